@@ -1,0 +1,60 @@
+# goldfleet: every command a developer, CI or a newcomer needs. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BIN := .venv/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PYTHON_FILES := scripts tests
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help setup lock format check unit test prove bench demo molecule docs clean
+
+help: ## List these targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: ## Install Debian packages and .venv with the locked versions; says what it does; safe to repeat
+	@scripts/setup.sh
+
+lock: ## Resolve pyproject.toml's ranges anew into requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra local --extra dev --generate-hashes --python-version 3.11 --quiet --output-file requirements.lock
+
+format: setup ## Format Python and Packer files
+	$(BIN)/ruff format $(PYTHON_FILES)
+	$(BIN)/ruff check --fix $(PYTHON_FILES)
+	packer fmt -recursive packer
+
+check: setup ## Formatting, lint, types, imports, contracts, unit tests: under a minute
+	$(BIN)/ruff format --check $(PYTHON_FILES)
+	$(BIN)/ruff check $(PYTHON_FILES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict .
+	$(BIN)/pytest -q -n 2 tests/unit tests/functional tests/contracts
+
+lint-roles: setup ## ansible-lint with the production profile
+	$(BIN)/ansible-lint --offline
+
+unit: setup ## Unit tests only
+	$(BIN)/pytest -q -n 2 tests/unit
+
+test: check lint-roles ## check, then the end-to-end set on the local cloud and molecule's default scenarios: within 30 minutes
+	$(SUDO) $(BIN)/pytest -q tests/localcloud -m "not long"
+	$(MAKE) molecule
+
+molecule: setup ## Every role's default scenario on a machine of its own
+	$(SUDO) scripts/molecule.sh default
+
+prove: test ## Everything, for as long as it takes
+	$(SUDO) $(BIN)/pytest -q tests/localcloud -m long
+	$(SUDO) scripts/molecule.sh alternative
+
+bench: setup ## Measure, print medians and ratios; gates nothing
+	$(SUDO) $(BIN)/python -m tests.bench
+
+demo: setup ## The whole story on the local cloud, in a few minutes
+	$(SUDO) $(BIN)/goldfleet demo
+
+docs: setup ## Generate docs/reference
+	$(BIN)/python -m scripts.generate_reference
+
+clean: ## Remove what is made by the above, but not .venv
+	rm -rf .goldfleet .mypy_cache .ruff_cache .hypothesis

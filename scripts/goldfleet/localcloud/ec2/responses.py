@@ -1,0 +1,94 @@
+"""moto's EC2 answers where they ignore what was asked or make up what was seen."""
+
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.core.types import Base64EncodedString
+from moto.core.utils import utcnow
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.responses import EC2Response
+from moto.iam.exceptions import NotFoundException
+
+
+class LocalEC2Response(EC2Response):
+    """EC2's actions as the local cloud answers them."""
+
+    def run_instances(self) -> ActionResult:
+        """Launch MaxCount instances (there is always room) and give each of them the instance profile.
+
+        moto launches MinCount and gives the profile to the first only.
+        """
+        self.params["MinCount"] = self._get_param("MaxCount") or self._get_param("MinCount") or 1
+        try:
+            result = super().run_instances()
+        except NotFoundException as error:
+            name = self._get_param("IamInstanceProfile.Name") or self._get_param("IamInstanceProfile.Arn")
+            raise EC2ClientError(
+                "InvalidParameterValue",
+                f"Value ({name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name",
+            ) from error
+        profile = {
+            "iam_instance_profile_name": self._get_param("IamInstanceProfile.Name"),
+            "iam_instance_profile_arn": self._get_param("IamInstanceProfile.Arn"),
+        }
+        if any(profile.values()):
+            associated = self.ec2_backend.iam_instance_profile_associations
+            for instance in result.result.instances:
+                if instance.id not in associated:
+                    self.ec2_backend.associate_iam_instance_profile(instance_id=instance.id, **profile)
+        return result
+
+    def start_instances(self) -> ActionResult:
+        """Start instances, with the states they are in now."""
+        return self._state_changes("StartingInstances", self.ec2_backend.start_instances)
+
+    def stop_instances(self) -> ActionResult:
+        """Stop instances, with the states they are in now."""
+        return self._state_changes("StoppingInstances", self.ec2_backend.stop_instances)
+
+    def create_image(self) -> ActionResult:
+        """Make an image; NoReboot on a running instance is refused, since a running disk cannot be kept consistent here."""
+        if self._get_bool_param("NoReboot", False):
+            instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
+            if instance.state == "running":
+                raise EC2ClientError("Unsupported", "The local cloud cannot image a running instance without a reboot.")
+        return super().create_image()
+
+    def register_image(self) -> ActionResult:
+        """Register an image from the snapshot that its root device names."""
+        self.error_on_dryrun()
+        snapshots = [mapping.get("Ebs", {}).get("SnapshotId") for mapping in self._get_param("BlockDeviceMappings", [])]
+        if not snapshots or not snapshots[0]:
+            raise EC2ClientError("MissingParameter", "RegisterImage needs the snapshot of the root device.")
+        image = self.ec2_backend.register_image_from_snapshot(
+            self._get_param("Name"),
+            self._get_param("Description", ""),
+            snapshots[0],
+            self._get_param("TagSpecifications", []),
+        )
+        return ActionResult({"ImageId": image.id})
+
+    def deregister_image(self) -> ActionResult:
+        """Deregister an image, and with DeleteAssociatedSnapshots delete its snapshot."""
+        ami = self.ec2_backend.amis.get(self._get_param("ImageId"))
+        result = super().deregister_image()
+        if ami is not None and self._get_bool_param("DeleteAssociatedSnapshots", False):
+            self.ec2_backend.delete_snapshot(ami.ebs_snapshot.id)
+        return result
+
+    def get_console_output(self) -> ActionResult:
+        """Return what the machine really wrote to its console."""
+        instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
+        output = self.ec2_backend.world.machines.console(instance.id)
+        encoded = Base64EncodedString.from_raw_string(output.decode("utf-8", "replace"))
+        return ActionResult({"InstanceId": instance.id, "Timestamp": utcnow(), "Output": encoded})
+
+    def _state_changes(self, key: str, act: Any) -> ActionResult:
+        self.error_on_dryrun()
+        changed = act(self._get_param("InstanceIds", []))
+        return ActionResult({
+            key: [
+                {"InstanceId": instance.id, "CurrentState": instance.instance_state, "PreviousState": previous}
+                for instance, previous in changed
+            ]
+        })  # fmt: skip

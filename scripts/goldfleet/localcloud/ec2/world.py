@@ -1,0 +1,22 @@
+"""What moto's extended EC2 needs from the rest of the local cloud, in one place.
+
+moto builds its backends itself, one for each account and region, so they cannot be given arguments; they find their
+collaborators here. Set once by `install`, before moto builds anything.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from goldfleet.localcloud.machines import Machines
+from goldfleet.localcloud.state import CloudState
+
+
+@dataclass
+class World:
+    """The collaborators of the extended backends. `lock` guards moto's records; podman is never called under it."""
+
+    state: CloudState
+    machines: Machines
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32, thread_name_prefix="machine"))

@@ -1,0 +1,113 @@
+"""EC2 instances as podman containers that run systemd, sshd and cloud-init.
+
+One method an act: make, start, stop, remove, commit, console. Knows containers and images, nothing of EC2's states
+(`ec2/lifecycle.py` decides those) and nothing of moto.
+"""
+
+import subprocess
+from dataclasses import dataclass
+
+from goldfleet.localcloud import firewall
+from goldfleet.localcloud.podman import Podman, PodmanError
+from goldfleet.localcloud.state import CloudState
+
+# With these two systemd's sandboxing works; SYS_TIME would set the HOST's clock and is never given, nor is --privileged.
+CAPABILITIES = ("SYS_ADMIN", "SYS_PTRACE")
+CONSOLE_BYTES = 64 * 1024  # what GetConsoleOutput returns at most (EC2 API reference)
+REBOOTING = b"Rebooting."  # the last word of systemd-shutdown before a restart; its exit code is 0 in a container
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """What a machine is made of: its instance id, image, address and host name."""
+
+    instance_id: str
+    image: str
+    address: str
+    hostname: str
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The machines of one cloud."""
+
+    podman: Podman
+    state: CloudState
+
+    def name(self, instance_id: str) -> str:
+        """Return the container's name."""
+        return f"goldfleet-{self.state.cloud_id}-{instance_id}"
+
+    def snapshot_reference(self, snapshot_id: str) -> str:
+        """Return podman's reference of the image that stands for an EBS snapshot."""
+        return f"localhost/goldfleet/{self.state.cloud_id}:{snapshot_id}"
+
+    def create(self, spec: MachineSpec) -> None:
+        """Make the container; it does not run yet."""
+        capabilities = [part for name in CAPABILITIES for part in ("--cap-add", name)]
+        self.podman.run(
+            "create", "--tty", "--systemd=always", *capabilities, *self.podman.settings.run_options(),
+            "--name", self.name(spec.instance_id), "--hostname", spec.hostname,
+            "--label", self.state.label, "--label", f"goldfleet.instance={spec.instance_id}",
+            "--network", self.state.network_name, "--ip", spec.address,
+            "--dns", self.state.gateway, "--dns-search", "ec2.internal",
+            "--log-driver", "k8s-file", "--stop-timeout", "20",
+            spec.image, "/sbin/init",
+        )  # fmt: skip
+
+    def start(self, instance_id: str, table: str) -> None:
+        """Start a stopped or new machine; its packet filters stand before its first process runs."""
+        name = self.name(instance_id)
+        self.podman.run("init", name)
+        self.enforce(instance_id, table)
+        self.podman.run("start", name)
+
+    def enforce(self, instance_id: str, table: str) -> None:
+        """Replace a machine's packet filters; nothing happens when it is not running."""
+        pid = int(self.podman.run("inspect", "--format", "{{.State.Pid}}", self.name(instance_id)).strip() or 0)
+        if pid > 0:
+            firewall.enforce(pid, table)
+
+    def stop(self, instance_id: str) -> None:
+        """Shut a machine down in order; after 20 s it is killed."""
+        self.podman.run("stop", self.name(instance_id))
+
+    def remove(self, instance_id: str) -> None:
+        """Remove a machine with its disk, running or not."""
+        self.podman.remove_containers([self.name(instance_id)])
+
+    def commit(self, instance_id: str, snapshot_id: str) -> None:
+        """Keep a stopped machine's disk as the image of a snapshot."""
+        self.podman.run(
+            "commit", "--quiet", "--change", f"LABEL {self.state.label}",
+            self.name(instance_id), self.snapshot_reference(snapshot_id), timeout_seconds=600,
+        )  # fmt: skip
+
+    def delete_snapshot(self, reference: str) -> None:
+        """Forget a snapshot's image; its layers go with the last machine that was started from it."""
+        if self.podman.image_exists(reference):
+            self.podman.run("untag", reference)
+        self.prune()
+
+    def prune(self) -> None:
+        """Remove this cloud's own images that have neither a name nor a machine."""
+        self.podman.run("image", "prune", "--force", "--filter", f"label={self.state.label}")
+
+    def is_running(self, instance_id: str) -> bool:
+        """Say whether the machine runs now."""
+        try:
+            return (
+                self.podman.run("inspect", "--format", "{{.State.Running}}", self.name(instance_id)).strip() == "true"
+            )
+        except PodmanError:
+            return False
+
+    def asked_for_restart(self, instance_id: str) -> bool:
+        """Say whether a machine that ended by itself did so to start again (`reboot`, not `poweroff`)."""
+        return REBOOTING in self.console(instance_id)[-1000:]
+
+    def console(self, instance_id: str) -> bytes:
+        """Return the last 64 KiB that the machine wrote to its console."""
+        command = ["podman", *self.podman.settings.global_options(), "logs", self.name(instance_id)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        return done.stdout[-CONSOLE_BYTES:] if done.returncode == 0 else b""
