@@ -1,0 +1,70 @@
+"""IAM's evaluation of identity policies."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from goldfleet.localcloud.permissions import is_allowed, resources_of, statements_of
+
+
+def allow(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def deny(action: str, resource: str = "*") -> dict[str, Any]:
+    return {"Effect": "Deny", "Action": action, "Resource": resource}
+
+
+@pytest.mark.parametrize(
+    ("statements", "action", "resource", "allowed"),
+    [
+        ([], "s3:GetObject", None, False),
+        ([], "sts:GetCallerIdentity", None, True),
+        ([allow("s3:GetObject")], "s3:GetObject", "arn:aws:s3:::b/k", True),
+        ([allow("s3:Get*")], "s3:GetObject", "arn:aws:s3:::b/k", True),
+        ([allow("S3:getobject")], "s3:GetObject", "arn:aws:s3:::b/k", True),
+        ([allow("s3:GetObject", "arn:aws:s3:::b/app/*")], "s3:GetObject", "arn:aws:s3:::b/app/x/y", True),
+        ([allow("s3:GetObject", "arn:aws:s3:::b/app/*")], "s3:GetObject", "arn:aws:s3:::b/other", False),
+        ([allow("s3:GetObject", ["arn:x", "arn:aws:s3:::b/?"])], "s3:GetObject", "arn:aws:s3:::b/k", True),
+        (
+            [allow("s3:*"), deny("s3:GetObject", "arn:aws:s3:::b/secret")],
+            "s3:GetObject",
+            "arn:aws:s3:::b/secret",
+            False,
+        ),
+        ([deny("s3:GetObject"), allow("s3:*")], "s3:GetObject", "arn:aws:s3:::b/k", False),
+        ([allow("s3:GetObject", Condition={"Bool": {"x": "true"}})], "s3:GetObject", "arn:aws:s3:::b/k", False),
+        ([{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}], "iam:ListUsers", None, False),
+        ([{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}], "ec2:RunInstances", None, True),
+        ([{"Effect": "Allow", "Action": "ssm:*", "NotResource": "arn:a*"}], "ssm:GetParameter", "arn:aws", False),
+    ],
+)
+def test_evaluation(statements: list[dict[str, Any]], action: str, resource: str | None, allowed: bool) -> None:
+    assert is_allowed(statements, action, resource) is allowed
+
+
+@given(st.lists(st.sampled_from([allow("a:*"), allow("a:B"), deny("a:C"), allow("x:*")]), max_size=5))
+def test_an_explicit_deny_always_wins(statements: list[dict[str, Any]]) -> None:
+    assert not is_allowed([*statements, deny("a:B")], "a:B", None)
+
+
+@pytest.mark.parametrize(
+    ("service", "parameters", "resources"),
+    [
+        ("ssm", {"Name": "/a/b"}, ["arn:aws:ssm:us-east-1:123456789012:parameter/a/b"]),
+        ("ssm", {"Path": "/a"}, ["arn:aws:ssm:us-east-1:123456789012:parameter/a"]),
+        ("ssm", {"Names": ["x", "/y"]}, [f"arn:aws:ssm:us-east-1:123456789012:parameter/{name}" for name in "xy"]),
+        ("ssm", {}, [None]),
+        ("ec2", {"Name": "/a"}, [None]),
+    ],
+)
+def test_resources_of_a_request(service: str, parameters: dict[str, Any], resources: list[str | None]) -> None:
+    assert resources_of(service, "us-east-1", parameters) == resources
+
+
+def test_documents_hold_one_statement_or_many() -> None:
+    documents = [json.dumps({"Statement": allow("a:B")}), json.dumps({"Statement": [allow("a:C"), deny("a:D")]})]
+    assert [statement["Action"] for statement in statements_of(documents)] == ["a:B", "a:C", "a:D"]
