@@ -1,0 +1,222 @@
+"""The seal program of role golden_seal on file systems with one planted leftover each (`--root`); on machines: tests/fleet."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).resolve().parents[3] / "roles/golden_seal/files/goldfleet-seal"
+LEFTOVERS = {
+    "etc/hostname": "host name",
+    "etc/netplan/50-cloud-init.yaml": "cloud-init configuration of the builder",
+    "etc/network/interfaces.d/50-cloud-init": "cloud-init configuration of the builder",
+    "etc/ssh/ssh_host_ed25519_key": "ssh host key",
+    "etc/ssh/ssh_host_rsa_key.pub": "ssh host key",
+    "etc/ssh/sshd_config.d/50-cloud-init.conf": "cloud-init configuration of the builder",
+    "etc/sudoers.d/90-cloud-init-users": "right of the login user",
+    "home/admin/.ansible/tmp/x": "trace of the build",
+    "home/admin/.aws/credentials": "credentials",
+    "home/admin/.bash_history": "shell history",
+    "home/admin/.cache/pip/x": "trace of the build",
+    "home/admin/.ssh/authorized_keys": "key that lets someone in",
+    "home/admin/.ssh/id_ed25519": "credentials",
+    "home/admin/.ssh/known_hosts": "trace of the build",
+    "root/.bash_history": "shell history",
+    "root/.config/gh/hosts.yml": "credentials",
+    "root/.docker/config.json": "credentials",
+    "root/.netrc": "credentials",
+    "root/.python_history": "shell history",
+    "root/.ssh/authorized_keys2": "key that lets someone in",
+    "srv/app/.ssh/authorized_keys": "key that lets someone in",
+    "tmp/script_1.sh": "temporary file",
+    "tmp/.hidden": "temporary file",
+    "var/cache/apt/archives/nginx.deb": "package cache",
+    "var/cache/apt/pkgcache.bin": "package cache",
+    "var/crash/nginx.crash": "crash report",
+    "var/lib/amazon/ssm/registration": "agent registration",
+    "var/lib/apt/lists/mirror_Packages.lz4": "package list",
+    "var/lib/apt/lists/partial/x": "package list",
+    "var/lib/cloud/data/instance-id": "cloud-init state",
+    "var/lib/dbus/machine-id": "machine id",
+    "var/lib/dhcp/dhclient.eth0.leases": "lease",
+    "var/lib/sudo/lectured/admin": "trace of the build",
+    "var/lib/systemd/coredump/core.1": "crash report",
+    "var/lib/systemd/credential.secret": "random seed",
+    "var/lib/systemd/random-seed": "random seed",
+    "var/log/app/deep/error.log": "log",
+    "var/log/journal/0123/system.journal": "journal",
+    "var/log/nginx/access.log": "log",
+    "var/log/syslog.1": "rotated log",
+    "var/log/syslog.2.gz": "rotated log",
+    "var/log/wtmp": "log",
+    "var/tmp/build": "temporary file",
+}
+KEPT = (
+    "etc/ssh/authorized_keys.d/deploy",
+    "etc/ssh/sshd_config",
+    "etc/sudoers.d/goldfleet-admins",
+    "home/admin/.bashrc",
+    "home/admin/.profile",
+    "home/admin/.ssh/config",
+    "tmp/systemd-private-1-nginx.service-x/tmp/upload",
+    "usr/share/goldfleet/manifest.json",
+    "var/lib/apt/lists/lock",
+    "var/www/example.com/current/index.php",
+)
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """A sealed image: everything that belongs there, nothing that does not."""
+    for path in KEPT:
+        plant(tmp_path, path)
+    plant(
+        tmp_path,
+        "etc/passwd",
+        "root:x:0:0::/root:/bin/sh\nbin:x:2:2::/bin:/bin/sh\napp:x:1001:1001::/srv/app:/bin/sh\n",
+    )
+    plant(tmp_path, "etc/machine-id", "")
+    plant(tmp_path, "var/log/dpkg.log", "")
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / "bin").symlink_to("usr/bin")
+    return tmp_path
+
+
+def plant(image: Path, path: str, text: str = "planted\n") -> Path:
+    """Write a file into the image."""
+    file = image / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def run_seal(image: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the program on the image."""
+    command = [str(PROGRAM), "--root", str(image), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def find_left(image: Path) -> list[tuple[str, str]]:
+    """Return (kind, path) of what the check finds."""
+    left = json.loads(run_seal(image, "--check", "--json").stdout)["left"]
+    return [(one["kind"], one["path"]) for one in left]
+
+
+def test_sealed_image_passes(image: Path) -> None:
+    """What belongs into an image is no leftover."""
+    assert (run_seal(image, "--check").returncode, find_left(image)) == (0, [])
+
+
+@pytest.mark.parametrize("path", LEFTOVERS)
+def test_leftover_is_named_by_its_kind(image: Path, path: str) -> None:
+    """Exactly one leftover is found, and it is the planted one or the folder that holds it."""
+    plant(image, path)
+    ((kind, found),) = find_left(image)
+    assert (kind, f"/{path}".startswith(found)) == (LEFTOVERS[path], True)
+
+
+@pytest.mark.parametrize("path", ["root/.bash_history", "var/log/wtmp", "home/admin/.ssh/authorized_keys"])
+def test_check_fails_with_a_line(image: Path, path: str) -> None:
+    """A person sees one line for the leftover, a program an exit code."""
+    plant(image, path)
+    seen = run_seal(image, "--check")
+    assert (seen.returncode, len(seen.stdout.splitlines())) == (6, 2)
+
+
+@pytest.mark.parametrize("path", LEFTOVERS)
+def test_seal_removes_the_leftover(image: Path, path: str) -> None:
+    """What the check names the seal removes."""
+    plant(image, path)
+    assert (run_seal(image).returncode, find_left(image)) == (0, [])
+
+
+def test_seal_keeps_what_belongs_to_the_image(image: Path) -> None:
+    """With everything planted at once, nothing else goes."""
+    for path in LEFTOVERS:
+        plant(image, path)
+    run_seal(image)
+    assert [path for path in KEPT if not (image / path).is_file()] == []
+
+
+def test_second_seal_removes_nothing(image: Path) -> None:
+    """Sealing twice is sealing once."""
+    plant(image, "root/.bash_history")
+    run_seal(image)
+    assert json.loads(run_seal(image, "--json").stdout) == {"sealed": True, "removed": [], "left": []}
+
+
+def test_machine_id_is_emptied_not_removed(image: Path) -> None:
+    """A missing file would make systemd take the next boot for a first one."""
+    file = plant(image, "etc/machine-id", "0123456789abcdef0123456789abcdef\n")
+    run_seal(image)
+    assert file.read_text(encoding="utf-8") == ""
+
+
+def test_uninitialized_machine_id_is_no_leftover(image: Path) -> None:
+    """cloud-init's own way to empty the file identifies nobody."""
+    plant(image, "etc/machine-id", "uninitialized\n")
+    assert find_left(image) == []
+
+
+def test_log_starting_with_blank_lines_is_a_leftover(image: Path) -> None:
+    """A log counts by its size."""
+    plant(image, "var/log/app.log", "\n" * 100 + "secret")
+    assert find_left(image) == [("log", "/var/log/app.log")]
+
+
+def test_linked_keys_are_unlinked_and_their_target_stays(image: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The link goes; what it points at is not the image's."""
+    outside = plant(tmp_path_factory.mktemp("outside"), "keys")
+    (image / "home/admin/.ssh/authorized_keys").symlink_to(outside)
+    run_seal(image)
+    assert (find_left(image), outside.read_text(encoding="utf-8")) == ([], "planted\n")
+
+
+@pytest.mark.parametrize("folder", ["home/web/.ssh", "home/web", "var/crash"])
+def test_link_in_the_way_is_reported_and_not_followed(
+    image: Path, folder: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Nobody can say what lies behind a link: the seal fails, and leaves it alone."""
+    outside = tmp_path_factory.mktemp("outside")
+    for name in ("authorized_keys", ".bash_history", ".ssh/authorized_keys", "x.crash"):
+        plant(outside, name)
+    (image / folder).parent.mkdir(parents=True, exist_ok=True)
+    (image / folder).symlink_to(outside)
+    seen = run_seal(image)
+    assert (seen.returncode, f"/{folder}" in seen.stdout, len(list(outside.rglob("*")))) == (6, True, 5)
+
+
+def test_linked_log_folder_inside_logs_is_not_followed(image: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Logs that live elsewhere are not emptied through a link."""
+    outside = plant(tmp_path_factory.mktemp("outside"), "share.log")
+    (image / "var/log/share").symlink_to(outside.parent)
+    run_seal(image)
+    assert outside.read_text(encoding="utf-8") == "planted\n"
+
+
+def test_failed_seal_keeps_the_way_in(image: Path) -> None:
+    """While something else is left the keys stay, so that somebody can look."""
+    key = plant(image, "home/admin/.ssh/authorized_keys")
+    (image / "var/crash").symlink_to("/nowhere")
+    assert (run_seal(image).returncode, key.is_file()) == (6, True)
+
+
+def test_folder_that_does_not_exist_is_a_usage_error(tmp_path: Path) -> None:
+    """A typing error is no sealed image."""
+    assert run_seal(tmp_path / "nowhere", "--check").returncode == 2
+
+
+@pytest.mark.parametrize("options", [("--check",), ("--json",)])
+def test_unreadable_image_is_refused(image: Path, options: tuple[str, ...], request: pytest.FixtureRequest) -> None:
+    """Who may not look cannot say that nothing is there."""
+    (image / "root").mkdir()
+    (image / "root").chmod(0)
+    request.addfinalizer(lambda: (image / "root").chmod(0o700))
+    powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    command = [*powerless, str(PROGRAM), "--root", str(image), *options]
+    seen = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (seen.returncode, "Run it as root." in seen.stderr) == (3, True)
