@@ -1,0 +1,129 @@
+"""Turns botocore's errors into goldfleet's: a known code becomes a sentence and the next step, an unknown one keeps
+operation, code and request id.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore import exceptions as botocore_errors
+
+from goldfleet.errors import AwsError, GoldfleetError, UsageError
+
+_DENIED = ("UnauthorizedOperation", "AccessDenied", "AccessDeniedException")
+_BAD_CREDENTIALS = (
+    "AuthFailure",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+)
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+_THROTTLED = ("RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyUpdates")
+
+_NEXT_STEPS = {
+    "VPCIdNotSpecified": "The account has no default VPC here: set subnet_id in goldfleet.toml.",
+    "InsufficientInstanceCapacity": "Try again later, or set another instance_type or subnet_id in goldfleet.toml.",
+    "InstanceLimitExceeded": "End instances that are not needed, or have the limit raised.",
+    "VcpuLimitExceeded": "End instances that are not needed, or have the limit raised.",
+    "InvalidParameterCombination": "Check that instance_type and architecture in goldfleet.toml go together.",
+    "OptInRequired": "Accept the base AMI's terms, or choose another one.",
+}
+
+
+class ThingIsGoneError(AwsError):
+    """What the call was about does not exist (any more)."""
+
+
+class ThingInUseError(AwsError):
+    """What the call wants to remove is still used by something."""
+
+
+class ThingExistsError(AwsError):
+    """What the call wants to make exists already."""
+
+
+_CLASSES: tuple[tuple[type[AwsError], tuple[str, ...]], ...] = (
+    (
+        ThingIsGoneError,
+        (
+            "InvalidInstanceID.NotFound",
+            "InvalidInstanceID.Malformed",
+            "InvalidAMIID.NotFound",
+            "InvalidAMIID.Malformed",
+            "InvalidAMIID.Unavailable",
+            "InvalidSnapshot.NotFound",
+            "InvalidGroup.NotFound",
+            "InvalidGroupId.Malformed",
+            "InvalidKeyPair.NotFound",
+            "ParameterNotFound",
+            "ParameterVersionNotFound",
+        ),
+    ),
+    (ThingInUseError, ("DependencyViolation", "InvalidSnapshot.InUse", "ResourceInUse", "InvalidGroup.InUse")),
+    (
+        ThingExistsError,
+        ("ParameterAlreadyExists", "InvalidGroup.Duplicate", "InvalidKeyPair.Duplicate", "InvalidPermission.Duplicate"),
+    ),
+)
+
+
+@contextmanager
+def explained(operation: str, subject: str = "") -> Iterator[None]:
+    """Turn an error of botocore inside the block into ours; `subject` is what the call is about.
+
+    Raises UsageError when credentials or region are missing or wrong, ThingIsGoneError, ThingInUseError and
+    ThingExistsError for what their names say, AwsError for all else.
+    """
+    try:
+        yield
+    except botocore_errors.ClientError as error:
+        raise _from_client_error(error, operation, subject) from error
+    except (botocore_errors.BotoCoreError, botocore_errors.HTTPClientError) as error:
+        raise from_botocore_error(error, operation) from error
+
+
+def _from_client_error(error: botocore_errors.ClientError, operation: str, subject: str) -> GoldfleetError:
+    code = error.response.get("Error", {}).get("Code", "")
+    text = error.response.get("Error", {}).get("Message", "") or str(error)
+    request_id = error.response.get("ResponseMetadata", {}).get("RequestId", "")
+    if code in _EXPIRED:
+        return UsageError(f"The AWS credentials have expired ({operation}: {code}).", "Log in again, then run again.")
+    if code in _BAD_CREDENTIALS:
+        return UsageError(f"AWS does not accept the credentials ({operation}: {code}).", "Check profile and keys.")
+    about = f" of {subject}" if subject else ""
+    message = f"AWS refused {operation}{about}: {text.rstrip('.')} ({code}, request {request_id or 'unknown'})."
+    made = next((made for made, codes in _CLASSES if code in codes), AwsError)
+    return made(message, _next_step(code, operation), operation=operation, code=code, request_id=request_id)
+
+
+def _next_step(code: str, operation: str) -> str:
+    if code in _DENIED:
+        return f"Allow the action of {operation} to these credentials."
+    if code in _THROTTLED:
+        return "Too many calls in this account at once; run again in a few minutes."
+    return _NEXT_STEPS.get(code, "")
+
+
+def from_botocore_error(error: Exception, operation: str) -> GoldfleetError:
+    """Return our error for one that botocore raised without an answer from AWS."""
+    match error:
+        case botocore_errors.NoCredentialsError() | botocore_errors.PartialCredentialsError():
+            return UsageError(
+                "No AWS credentials were found.",
+                'Set a profile (--profile or AWS_PROFILE), or use the local cloud: eval "$(goldfleet local env)".',
+            )
+        case botocore_errors.NoRegionError():
+            return UsageError("No AWS region is set.", "Set one: --region, AWS_REGION, or the profile's region.")
+        case botocore_errors.ProfileNotFound():
+            return UsageError(f"{error}.", "Check --profile or AWS_PROFILE.")
+        case botocore_errors.TokenRetrievalError() | botocore_errors.UnauthorizedSSOTokenError():
+            return UsageError(f"The AWS login is not valid: {error}.", "Log in again, then run again.")
+        case botocore_errors.EndpointConnectionError() | botocore_errors.ConnectionError():
+            return AwsError(
+                f"AWS could not be reached ({operation}): {error}.",
+                "Check the network, the region and AWS_ENDPOINT_URL (goldfleet local status, for the local cloud).",
+                operation=operation,
+            )
+        case _:
+            return AwsError(f"{operation} failed: {str(error).rstrip('.')}.", operation=operation)

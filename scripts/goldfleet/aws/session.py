@@ -1,0 +1,106 @@
+"""One boto3 session, found the standard way (profile, region, AWS_ENDPOINT_URL), whose API calls are counted.
+
+boto3 is imported when the first session is opened, not before: `goldfleet --help` must not wait for it.
+"""
+
+import threading
+from typing import TYPE_CHECKING
+
+from goldfleet import __version__
+
+if TYPE_CHECKING:
+    import boto3
+    from botocore.config import Config
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_sts import STSClient
+
+CONNECT_TIMEOUT_SECONDS = 10
+READ_TIMEOUT_SECONDS = 70
+
+
+class CallCounter:
+    """Counts API calls by operation; a call that is retried counts once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_operation: dict[str, int] = {}
+
+    def count(self, operation: str) -> None:
+        """Count one call."""
+        with self._lock:
+            self._by_operation[operation] = self._by_operation.get(operation, 0) + 1
+
+    @property
+    def total(self) -> int:
+        """Return how many calls were made so far."""
+        with self._lock:
+            return sum(self._by_operation.values())
+
+    def by_operation(self) -> dict[str, int]:
+        """Return how often each operation was called so far."""
+        with self._lock:
+            return dict(self._by_operation)
+
+
+class AwsSession:
+    """Makes clients; all of them share credentials, retries and the counter."""
+
+    def __init__(self, session: "boto3.Session", counter: CallCounter) -> None:
+        self._session = session
+        self.counter = counter
+        session.events.register("before-call.*.*", self._count)
+
+    @property
+    def region(self) -> str:
+        """Return the region's name, or "" when none is set."""
+        return self._session.region_name or ""
+
+    @property
+    def profile(self) -> str:
+        """Return the profile's name; boto3 calls the unnamed one `default`."""
+        return self._session.profile_name
+
+    def ec2(self) -> "EC2Client":
+        """Return a client for EC2. Raises UsageError without a region."""
+        return self._session.client("ec2", config=_config())
+
+    def ssm(self) -> "SSMClient":
+        """Return a client for Systems Manager. Raises UsageError without a region."""
+        return self._session.client("ssm", config=_config())
+
+    def sts(self) -> "STSClient":
+        """Return a client for the Security Token Service. Raises UsageError without a region."""
+        return self._session.client("sts", config=_config())
+
+    def _count(self, model: object, **_: object) -> None:
+        self.counter.count(str(getattr(model, "name", "unknown")))
+
+
+def open_session(profile: str | None = None, region: str | None = None) -> AwsSession:
+    """Return a session for the profile and region given, or the ones that the environment and AWS's files name.
+
+    Raises UsageError when there is no such profile or no region.
+    """
+    import boto3  # noqa: PLC0415 - see the module's docstring
+
+    from goldfleet.aws.errors import explained  # noqa: PLC0415 - it imports botocore
+    from goldfleet.errors import UsageError  # noqa: PLC0415
+
+    with explained("opening a session"):
+        session = boto3.Session(profile_name=profile, region_name=region)
+    opened = AwsSession(session, CallCounter())
+    if not opened.region:
+        raise UsageError("No AWS region is set.", "Set one: --region, AWS_REGION, or the profile's region.")
+    return opened
+
+
+def _config() -> "Config":
+    from botocore.config import Config  # noqa: PLC0415 - see the module's docstring
+
+    return Config(
+        retries={"mode": "standard"},
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        user_agent_extra=f"goldfleet/{__version__}",
+    )

@@ -1,0 +1,100 @@
+"""Boots a copy of a new image: launch, pinned host keys from the console, a login that works.
+
+An image whose copy does not come up is an image that failed its verification.
+"""
+
+from dataclasses import dataclass
+
+from goldfleet import tags
+from goldfleet.aws.model import Instance, Launch
+from goldfleet.bake.ports import Cloud, Copy, CopyChecks
+from goldfleet.bake.run_folder import RunFolder
+from goldfleet.clock import Clock, wait_until
+from goldfleet.config import ImageSettings
+from goldfleet.errors import VerificationError
+from goldfleet.ssh.known_hosts import HostKey, parse_host_keys, pin
+
+ENDED = ("shutting-down", "terminated", "stopping", "stopped")
+
+
+@dataclass(frozen=True)
+class Temporary:
+    """What a run has for itself: names and ids of key pair and security group, and the tags of everything."""
+
+    run: str
+    key_name: str
+    security_group_id: str
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class CopyBooter:
+    """Boots copies, in bounded time."""
+
+    cloud: Cloud
+    clock: Clock
+    checks: CopyChecks
+    settings: ImageSettings
+
+    def launch(self, image_id: str, temporary: Temporary) -> str:
+        """Start a copy of the image and return the instance's id."""
+        return self.cloud.run_instance(
+            Launch(
+                image_id=image_id,
+                instance_type=self.settings.instance_type,
+                key_name=temporary.key_name,
+                security_group_id=temporary.security_group_id,
+                subnet_id=self.settings.subnet_id,
+                tags={**temporary.tags, "Name": f"{tags.resource_name(temporary.run)}-copy"},
+                client_token=f"{temporary.run}-copy",
+            )
+        )
+
+    def wait_until_up(self, instance_id: str, image_id: str, run: RunFolder) -> Copy:
+        """Return the copy once its host keys are pinned and a login works.
+
+        Raises VerificationError when that does not happen in time, or the instance ends.
+        """
+        deadline = self.clock.monotonic() + self.settings.boot_timeout_minutes * 60
+        instance = self._wait_for_address(instance_id, image_id, deadline)
+        address = address_of(instance)
+        keys = self._wait_for_host_keys(instance_id, image_id, deadline)
+        run.known_hosts.write_text(pin("", [address], keys), encoding="utf-8")
+        copy = Copy(image_id, instance_id, address, run)
+        self.checks.wait_for_login(copy, self._left(deadline))
+        return copy
+
+    def _wait_for_address(self, instance_id: str, image_id: str, deadline: float) -> Instance:
+        def look() -> Instance | None:
+            seen = self.cloud.instance(instance_id)
+            if seen is not None and seen.state in ENDED:
+                why = seen.state_reason or "no reason given"
+                raise VerificationError(f"The copy {instance_id} of {image_id} did not start: {seen.state}, {why}.")
+            return seen if seen is not None and seen.state == "running" and address_of(seen) else None
+
+        instance = wait_until(look, self.clock, self._left(deadline))
+        if instance is None:
+            raise VerificationError(f"The copy {instance_id} of {image_id} was not running {self._in_time()}.")
+        return instance
+
+    def _wait_for_host_keys(self, instance_id: str, image_id: str, deadline: float) -> tuple[HostKey, ...]:
+        keys = wait_until(
+            lambda: parse_host_keys(self.cloud.console_output(instance_id)) or None, self.clock, self._left(deadline)
+        )
+        if keys is None:
+            raise VerificationError(
+                f"The console of {instance_id}, a copy of {image_id}, showed no SSH host keys {self._in_time()}: "
+                "cloud-init prints them at the first boot."
+            )
+        return keys
+
+    def _left(self, deadline: float) -> float:
+        return max(0.0, deadline - self.clock.monotonic())
+
+    def _in_time(self) -> str:
+        return f"within {self.settings.boot_timeout_minutes} min (boot_timeout_minutes)"
+
+
+def address_of(instance: Instance) -> str:
+    """Return where an instance is reached: its public address when it has one, as Packer does, else the private one."""
+    return instance.public_ip_address or instance.private_ip_address

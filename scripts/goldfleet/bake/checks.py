@@ -1,0 +1,97 @@
+"""What is done to a booted copy over SSH: wait for a login, run the specs, write the report."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from goldfleet.bake.ports import Copy
+from goldfleet.clock import Clock, wait_until
+from goldfleet.config import ImageSettings
+from goldfleet.errors import VerificationError
+from goldfleet.ssh.config import Target, build_ssh_config
+from goldfleet.ssh.login import Ssh
+from goldfleet.stop import StopFlag
+from goldfleet.verify.model import HostResult, Verdict
+from goldfleet.verify.reports import report_folder, write_report
+from goldfleet.verify.testinfra_run import SpecRun, SpecRunner, safe_name
+
+
+@dataclass(frozen=True)
+class SshChecks:
+    """Checks copies of one project's images. `control_folder` holds the sockets of shared connections: a short path."""
+
+    project: Path
+    settings: ImageSettings
+    environment: Mapping[str, str]
+    clock: Clock
+    stop: StopFlag
+    control_folder: Path
+
+    def wait_for_login(self, copy: Copy, timeout_seconds: float) -> None:
+        """Return when a login with the pinned keys works and the boot is over.
+
+        Raises VerificationError when the time is over before.
+        """
+        deadline = self.clock.monotonic() + timeout_seconds
+        copy.run.ssh_config.write_text(build_ssh_config(self._target(copy)), encoding="utf-8")
+        ssh = Ssh(copy.run.ssh_config, copy.address, self.stop)
+        error = ""
+
+        def look() -> bool | None:
+            nonlocal error
+            error = ssh.login_error()
+            return None if error else True
+
+        if not wait_until(look, self.clock, timeout_seconds):
+            raise VerificationError(
+                f"No SSH login as {self.settings.ssh_username} on {copy.address} ({copy.instance_id}, a copy of "
+                f"{copy.image_id}) within {self.settings.boot_timeout_minutes} min: {error}."
+            )
+        ssh.wait_for_boot(dict(self.environment), max(1, int(deadline - self.clock.monotonic())))
+        self.stop.check()
+
+    def verify(self, copy: Copy, on_line: Callable[[str], None]) -> HostResult:
+        """Run the specs and return what they said; JUnit and JSON reports are in `.goldfleet/reports/<run id>/`."""
+        folder = report_folder(self.project, copy.run.path.name)
+        ssh = Ssh(copy.run.ssh_config, copy.address, self.stop)
+        run = SpecRun(
+            specs=copy.run.path / self.settings.specs,
+            root=copy.run.path,
+            host=copy.address,
+            user=self.settings.ssh_username,
+            ssh_config=copy.run.ssh_config,
+            variables=copy.run.variables,
+            junit=folder / f"{safe_name(copy.address)}.xml",
+            timeout_seconds=self.settings.verify_timeout_minutes * 60,
+        )
+        try:
+            result = SpecRunner(self.environment, self.stop).run(run, ssh.login_error, on_line)
+        finally:
+            ssh.close()
+        write_report(Verdict((result,)), folder)
+        return result
+
+    def _target(self, copy: Copy) -> Target:
+        return Target(
+            address=copy.address,
+            user=self.settings.ssh_username,
+            private_key=str(copy.run.private_key),
+            known_hosts=str(copy.run.known_hosts),
+            control_path=str(self.control_folder / "%C"),
+        )
+
+
+@contextlib.contextmanager
+def control_folder() -> Iterator[Path]:
+    """Make a short-lived folder for the sockets of shared connections.
+
+    A socket's path may have 104 characters at most, so it cannot be in the project.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="goldfleet-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Known hosts and connections: the only SSH of the package."""

@@ -1,0 +1,58 @@
+"""Logs in to a machine with the `ssh` program and a configuration of our own."""
+
+import subprocess
+from pathlib import Path
+
+from goldfleet.errors import UsageError
+from goldfleet.process import Command, run_streaming
+from goldfleet.stop import StopFlag
+
+LOGIN_TIMEOUT_SECONDS = 20
+
+BOOT_IS_OVER = (
+    "if command -v cloud-init >/dev/null; then cloud-init status --wait >/dev/null 2>&1; fi; "
+    "systemctl is-system-running --wait >/dev/null 2>&1; true"
+)
+"""Waits for cloud-init and systemd, and judges neither: that is what the specs are for."""
+
+
+class Ssh:
+    """Runs commands on one machine, by address, as its SSH configuration says."""
+
+    def __init__(self, config: Path, address: str, stop: StopFlag) -> None:
+        self._config = config
+        self._address = address
+        self._stop = stop
+
+    def login_error(self) -> str:
+        """Return "" when a login works, else what ssh says; it tries once."""
+        try:
+            ended = subprocess.run(
+                self._words("true"),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=LOGIN_TIMEOUT_SECONDS,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise UsageError("There is no `ssh` on PATH.", "Install OpenSSH's client.") from error
+        except subprocess.TimeoutExpired:
+            return f"no answer within {LOGIN_TIMEOUT_SECONDS} s"
+        if ended.returncode == 0:
+            return ""
+        return (ended.stderr.strip().splitlines() or [f"exit status {ended.returncode}"])[-1]
+
+    def wait_for_boot(self, environment: dict[str, str], timeout_seconds: int) -> None:
+        """Wait until cloud-init and systemd have done what they do at boot, or the time is over."""
+        words = self._words(f"timeout {timeout_seconds} sh -c '{BOOT_IS_OVER}'")
+        run_streaming(Command(words, environment, Path("/"), grace_seconds=5), lambda _line: None, self._stop)
+
+    def close(self) -> None:
+        """End the shared connection, if there is one."""
+        words = ["ssh", "-F", str(self._config), "-O", "exit", self._address]
+        subprocess.run(words, capture_output=True, timeout=LOGIN_TIMEOUT_SECONDS, check=False)
+
+    def _words(self, command: str) -> list[str]:
+        return ["ssh", "-F", str(self._config), self._address, command]

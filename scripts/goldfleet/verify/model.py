@@ -1,0 +1,73 @@
+"""What checks said, as frozen values. Pure."""
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum
+
+
+class CheckOutcome(Enum):
+    """How one check ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check on one host. `message` is empty unless it failed."""
+
+    name: str
+    outcome: CheckOutcome
+    seconds: float
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """What the checks said about one host; `unreachable` says why nothing could be checked, and is empty otherwise."""
+
+    host: str
+    checks: tuple[CheckResult, ...] = ()
+    unreachable: str = ""
+
+    def count(self, outcome: CheckOutcome) -> int:
+        """Return how many checks ended so."""
+        return Counter(check.outcome for check in self.checks)[outcome]
+
+    @property
+    def bad(self) -> tuple[CheckResult, ...]:
+        """Return the checks that failed or could not run."""
+        return tuple(check for check in self.checks if check.outcome in (CheckOutcome.FAILED, CheckOutcome.ERROR))
+
+    @property
+    def is_good(self) -> bool:
+        """Tell whether the host is proven: it was reached, something passed, nothing failed."""
+        return not self.unreachable and not self.bad and self.count(CheckOutcome.PASSED) > 0
+
+    @property
+    def verdict(self) -> str:
+        """Return good, failed, unreachable or not checked."""
+        if self.unreachable:
+            return "unreachable"
+        if self.bad:
+            return "failed"
+        return "good" if self.is_good else "not checked"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the checks said about some hosts; where the reports are."""
+
+    hosts: tuple[HostResult, ...]
+    report_folder: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Tell whether every host is proven; no host at all is no proof."""
+        return bool(self.hosts) and all(host.is_good for host in self.hosts)
+
+    def count(self, outcome: CheckOutcome) -> int:
+        """Return how many checks ended so, over all hosts."""
+        return sum(host.count(outcome) for host in self.hosts)

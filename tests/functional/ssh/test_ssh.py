@@ -1,0 +1,58 @@
+"""The real ssh-keygen, and the real ssh's reading of our configuration."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from goldfleet.errors import UsageError
+from goldfleet.ssh.config import Target, build_ssh_config
+from goldfleet.ssh.keys import make_key_pair
+
+SECURE = (
+    "stricthostkeychecking true",
+    "identitiesonly yes",
+    "globalknownhostsfile none",
+    "updatehostkeys false",
+    "batchmode yes",
+    "controlmaster auto",
+)
+
+
+def target_of(folder: Path) -> Target:
+    return Target(
+        address="10.0.0.1",
+        user="admin",
+        private_key=str(folder / "id 100%"),
+        known_hosts=str(folder / "known hosts"),
+        control_path=str(folder / "%C"),
+    )
+
+
+@pytest.mark.parametrize("setting", SECURE)
+def test_ssh_itself_reads_the_configuration_as_strict(tmp_path: Path, setting: str) -> None:
+    config = tmp_path / "ssh_config"
+    config.write_text(build_ssh_config(target_of(tmp_path)))
+    told = subprocess.run(["ssh", "-G", "-F", str(config), "10.0.0.1"], capture_output=True, text=True, check=True)
+    assert setting in told.stdout.splitlines()
+
+
+def test_ssh_itself_reads_paths_with_spaces_and_percent(tmp_path: Path) -> None:
+    config = tmp_path / "ssh_config"
+    config.write_text(build_ssh_config(target_of(tmp_path)))
+    told = subprocess.run(["ssh", "-G", "-F", str(config), "10.0.0.1"], capture_output=True, text=True, check=True)
+    assert "user admin" in told.stdout.splitlines()
+    assert f"identityfile {tmp_path}/id 100%%" in told.stdout.splitlines()
+    assert f"userknownhostsfile {tmp_path}/known hosts" in told.stdout.splitlines()
+
+
+def test_private_key_is_readable_for_its_owner_only(tmp_path: Path) -> None:
+    public = make_key_pair(tmp_path / "id_ed25519", "goldfleet-run")
+    assert public.startswith("ssh-ed25519 ")
+    assert public.endswith(" goldfleet-run")
+    assert (tmp_path / "id_ed25519").stat().st_mode & 0o777 == 0o600
+
+
+def test_key_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="ssh-keygen could not write"):
+        make_key_pair(tmp_path / "missing" / "id_ed25519", "x")
