@@ -20,7 +20,7 @@ lock: ## Resolve pyproject.toml's ranges anew into requirements.lock
 format: setup ## Format Python and Packer files
 	$(BIN)/ruff format $(PYTHON_FILES)
 	$(BIN)/ruff check --fix $(PYTHON_FILES)
-	packer fmt -recursive packer
+	packer fmt packer && packer fmt packer/compat
 
 check: setup ## Formatting, lint, types, imports, contracts, unit tests: under a minute
 	$(BIN)/ruff format --check $(PYTHON_FILES)

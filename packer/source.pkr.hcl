@@ -9,6 +9,12 @@ source "amazon-ebs" "golden_image" {
   subnet_id       = var.subnet_id
   imds_support    = "v2.0"
 
+  # Packer looks every 15 s unless told otherwise: four waits of a bake would lose half a minute.
+  aws_polling {
+    delay_seconds = 2
+    max_attempts  = 1800
+  }
+
   communicator         = "ssh"
   ssh_username         = var.ssh_username
   ssh_keypair_name     = var.ssh_keypair_name

@@ -39,6 +39,12 @@ source "amazon-ebs" "golden_image" {
   skip_credential_validation = var.skip_credential_validation
   skip_metadata_api_check    = var.skip_metadata_api_check
 
+  # Packer looks every 15 s unless told otherwise: four waits of a bake would lose half a minute.
+  aws_polling {
+    delay_seconds = 2
+    max_attempts  = 1800
+  }
+
   communicator         = "ssh"
   ssh_username         = var.ssh_username
   ssh_keypair_name     = var.ssh_keypair_name

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - a model need not use every argument of what it stands for
 """EC2 in memory: machines that take time to start and to end, groups that cannot go while they are used."""
 
 import base64

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - a model need not use every argument of what it stands for
 """Checks of a booted copy, named by what they find."""
 
 from collections.abc import Callable

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - a model need not use every argument of what it stands for
 """Packers: one that works, ones that fail or are killed at a stated moment. All act on the account in memory."""
 
 import json

@@ -222,7 +222,7 @@ class ClockOfContenders(VirtualClock):
         super().__init__()
         self.store: TurnTakingStore | None = None
 
-    def sleep(self, seconds: float) -> None:  # noqa: ARG002 - however long: it is long enough
+    def sleep(self, seconds: float) -> None:
         assert self.store is not None
         self.store.wait_for_the_others()
 

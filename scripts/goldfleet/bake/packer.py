@@ -53,13 +53,6 @@ class PackerCommand(PackerExecutable):  # type: ignore[misc]  # packer-py has no
         return self.ended.code, b"", b""
 
 
-POLLING = {"AWS_POLL_DELAY_SECONDS": "2", "AWS_MAX_ATTEMPTS": "1800"}
-"""How often and how long Packer looks whether an instance or an AMI is ready: every 2 s for an hour, instead of every 15 s.
-
-Packer takes its own delay when only one of the two is set. Source: the amazon plugin's common/state.go.
-"""
-
-
 def find_packer(environment: Mapping[str, str]) -> str:
     """Return Packer's path.
 
@@ -82,7 +75,6 @@ def packer_environment(environment: Mapping[str, str], region: str, profile: str
         "AWS_DEFAULT_REGION": region,
         "CHECKPOINT_DISABLE": "1",
         "PACKER_NO_COLOR": "1",
-        **{name: environment.get(name, value) for name, value in POLLING.items()},
     }
     if profile:
         added["AWS_PROFILE"] = profile

@@ -1,0 +1,87 @@
+"""The roles with plain ansible-playbook: on one bare server, and on running instances found by tag."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.localcloud.conftest import BIN, ROOT, Cloud
+
+RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+TAGS = "ResourceType=instance,Tags=[{Key=goldfleet:role,Value=app_server}]"
+
+
+@pytest.fixture(scope="module")
+def server(cloud: Cloud) -> str:
+    """A bare server, tagged as an application server."""
+    (instance_id,) = cloud.launch("--tag-specifications", TAGS)
+    cloud.wait_state(instance_id, "running")
+    cloud.pinned_host_keys(instance_id)
+    return instance_id
+
+
+def play(cloud: Cloud, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ansible-playbook in the repository's folder."""
+    command = [str(BIN / "ansible-playbook"), *arguments, "playbooks/app_server.yml"]
+    return subprocess.run(command, cwd=ROOT, env=cloud.env | env, capture_output=True, text=True, check=False)
+
+
+def one_server(cloud: Cloud, server: str) -> dict[str, str]:
+    """Return the environment that inventory/one_server.yml reads, with the host key pinned."""
+    known_hosts = cloud.pinned_host_keys(server)
+    return {
+        "GOLDFLEET_SERVER_HOST": cloud.instance(server)["PrivateIpAddress"],
+        "GOLDFLEET_SERVER_USER": "admin",
+        "GOLDFLEET_SERVER_KEY": str(cloud.key_file),
+        "ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile={known_hosts}",
+    }
+
+
+def recap(done: subprocess.CompletedProcess[str]) -> list[tuple[str, int, int]]:
+    """Return (host, changed, failed or unreachable) for each host of a play's recap."""
+    return [(found[0], int(found[2]), int(found[3]) + int(found[4])) for found in RECAP.findall(done.stdout)]
+
+
+def test_wrong_type_of_a_variable_stops_before_the_first_change(cloud: Cloud, server: str) -> None:
+    done = play(cloud, one_server(cloud, server), "-i", "inventory/one_server.yml",
+                "-e", '{"base_unattended_upgrades_running": "perhaps"}')  # fmt: skip
+    assert done.returncode != 0
+    assert "base_unattended_upgrades_running" in done.stdout
+    assert [changed for _, changed, _ in recap(done)] == [0]
+
+
+def test_check_mode_on_a_bare_server_changes_nothing(cloud: Cloud, server: str) -> None:
+    done = play(cloud, one_server(cloud, server), "-i", "inventory/one_server.yml", "--check")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert cloud.ssh(server, "dpkg-query --show nginx", check=False).returncode != 0
+
+
+def test_bare_server_becomes_an_application_server_and_a_second_run_changes_nothing(cloud: Cloud, server: str) -> None:
+    env = one_server(cloud, server)
+    first = play(cloud, env, "-i", "inventory/one_server.yml")
+    assert first.returncode == 0, first.stdout[-3000:] + first.stderr
+    second = play(cloud, env, "-i", "inventory/one_server.yml")
+    assert [(changed, bad) for _, changed, bad in recap(second)] == [(0, 0)], second.stdout[-3000:]
+    address = cloud.instance(server)["PrivateIpAddress"]
+    assert cloud.run("curl", "-sf", f"http://{address}/healthcheck.html").returncode == 0
+    status = json.loads(cloud.run("curl", "-sf", f"http://{address}/status").stdout)
+    assert (status["instance_id"], status["version"]) == (server, None)
+
+
+def test_running_instances_are_found_by_tag_with_pinned_host_keys(cloud: Cloud, server: str, tmp_path: Path) -> None:
+    project_keys = ROOT / ".goldfleet" / "known_hosts"
+    before = project_keys.read_text() if project_keys.exists() else None
+    try:
+        cloud.goldfleet("known-hosts", server)
+        env = {"ANSIBLE_PRIVATE_KEY_FILE": str(cloud.key_file), "HOME": os.environ.get("HOME", "/root")}
+        done = play(cloud, env, "-i", "inventory/aws_ec2.yml")
+    finally:
+        if before is None:
+            project_keys.unlink(missing_ok=True)
+        else:
+            project_keys.write_text(before)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert [(changed, bad) for _, changed, bad in recap(done)] == [(0, 0)]

@@ -1,0 +1,132 @@
+"""Every shell block of README.md is run as it stands, on the local cloud.
+
+Not run, but looked at: `make demo`, which test_demo runs, `make test`, of which this is a part, and the block marked
+`# needs AWS`.
+"""
+
+import re
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.localcloud.bakes import RunningBake, pointers, small_project
+from tests.localcloud.conftest import ROOT, Cloud
+
+HEADING_OR_BLOCK = re.compile(r"^## (?P<heading>[^\n]+)$|^```sh\n(?P<block>.*?)^```$", re.MULTILINE | re.DOTALL)
+NEEDS_AWS = "# needs AWS"
+TRY, BAKE, SERVERS, LOCAL = "Try it", "Bake", "Configure servers without an image", "The local cloud by hand"
+
+
+def read_blocks() -> dict[str, list[str]]:
+    """Return the shell blocks of README under each heading that has some."""
+    blocks: dict[str, list[str]] = {}
+    heading = ""
+    for found in HEADING_OR_BLOCK.finditer((ROOT / "README.md").read_text(encoding="utf-8")):
+        heading = found["heading"] or heading
+        if found["block"]:
+            blocks.setdefault(heading, []).append(found["block"])
+    return blocks
+
+
+def run_block(block: str, folder: Path, env: dict[str, str], timeout: float = 600) -> str:
+    """Run a block in a shell that ends at the first error; return what it printed on stdout."""
+    done = subprocess.run(
+        ["sh", "-eu", "-c", block], cwd=folder, env=env, capture_output=True, text=True, timeout=timeout, check=False
+    )
+    if done.returncode != 0:
+        pytest.fail(f"exit {done.returncode} of the block\n{block}\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def server(cloud: Cloud) -> Iterator[str]:
+    """A bare, running server with the tag of the fleet."""
+    (instance_id,) = cloud.launch(
+        "--tag-specifications", "ResourceType=instance,Tags=[{Key=goldfleet:role,Value=app_server}]"
+    )
+    cloud.wait_state(instance_id, "running")
+    cloud.pinned_host_keys(instance_id)
+    yield instance_id
+    cloud.terminate(instance_id)
+
+
+@pytest.fixture(scope="module")
+def project(cloud: Cloud, server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What Ansible needs of the project, with the server's host key known."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("inventory", "playbooks", "roles"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("ansible.cfg", "goldfleet.toml"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / ".goldfleet").mkdir()
+    shutil.copy(cloud.pinned_host_keys(server), folder / ".goldfleet" / "known_hosts")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ansible_env(cloud: Cloud, server: str) -> dict[str, str]:
+    """What README tells to set for a server."""
+    return cloud.env | {
+        "GOLDFLEET_SERVER_HOST": cloud.instance(server)["PrivateIpAddress"],
+        "GOLDFLEET_SERVER_KEY": str(cloud.key_file),
+        "ANSIBLE_PRIVATE_KEY_FILE": str(cloud.key_file),
+    }
+
+
+def test_every_block_has_a_test_below() -> None:
+    assert {heading: len(blocks) for heading, blocks in read_blocks().items()} == {
+        TRY: 1,
+        BAKE: 2,
+        SERVERS: 2,
+        LOCAL: 1,
+    }
+
+
+@pytest.mark.parametrize("command", read_blocks()[TRY][0].splitlines())
+def test_make_target_can_be_made(cloud: Cloud, command: str) -> None:
+    target = command.removeprefix("make ")
+    assert "scripts/setup.sh" in run_block(f"make --dry-run {target}", ROOT, cloud.env)
+
+
+def test_bake_and_images(cloud: Cloud, tmp_path: Path) -> None:
+    folder = small_project(tmp_path / "project")
+    code, said = RunningBake(cloud, folder).end()
+    assert code == 0, said
+    first = pointers(cloud)["current"]
+    printed = run_block(read_blocks()[BAKE][0], folder, cloud.env)
+    assert "nothing to do: " in printed
+    assert f"app: {first} is current again" in printed
+    assert pointers(cloud)["current"] == first
+
+
+def test_block_for_packer_alone_names_a_whole_template() -> None:
+    first, *commands = read_blocks()[BAKE][1].splitlines()
+    assert first == NEEDS_AWS
+    assert [command.split()[:2] for command in commands] == [["packer", "init"], ["packer", "build"]]
+    folders = {ROOT / command.split()[2] for command in commands}
+    names = {path.name for folder in folders for path in folder.glob("*.pkr.hcl")}
+    assert names == {"plugins.pkr.hcl", "variables.pkr.hcl", "source.pkr.hcl", "build.pkr.hcl"}
+
+
+def test_one_server_is_configured_and_a_run_over_the_fleet_changes_nothing(
+    cloud: Cloud, server: str, project: Path, ansible_env: dict[str, str]
+) -> None:
+    one_server, fleet = read_blocks()[SERVERS]
+    assert re.search(r"one_server +: ok=\d+ +changed=[1-9]", run_block(one_server, project, ansible_env))
+    address = cloud.instance(server)["PrivateIpAddress"]
+    with urllib.request.urlopen(f"http://{address}/healthcheck.html", timeout=10) as answer:
+        assert answer.status == 200
+    (project / ".goldfleet" / "known_hosts").unlink()
+    assert re.search(rf"{server} +: ok=\d+ +changed=0 +unreachable=0 +failed=0", run_block(fleet, project, ansible_env))
+
+
+def test_local_cloud_by_hand_comes_up_and_goes(cloud: Cloud, tmp_path: Path) -> None:
+    env = cloud.env | {"GOLDFLEET_LOCAL_STATE": str(tmp_path / "state")}
+    printed = run_block(read_blocks()[LOCAL][0], ROOT, env)
+    assert re.search(r"^ami-[0-9a-f]{17}\tdebian-12-", printed, re.MULTILINE)
+    assert re.search(r"^up: http://127\.0\.0\.1:\d+, network 10\.", printed, re.MULTILINE)
+    assert subprocess.run(["goldfleet", "local", "status"], env=env, capture_output=True, check=False).returncode == 3
