@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench`. They print medians and gate nothing; machines are noisy."""
