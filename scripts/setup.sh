@@ -37,7 +37,8 @@ if [ -z "$python" ]; then
   exit 2
 fi
 
-wanted=$(cat requirements.lock pyproject.toml | sha256sum | cut -d' ' -f1)
+# The tools' settings in pyproject.toml do not matter here; a change of them must not reinstall anything.
+wanted=$({ cat requirements.lock; sed '/^\[tool\./,$d' pyproject.toml; } | sha256sum | cut -d' ' -f1)
 if [ -x .venv/bin/goldfleet ] && [ "$(cat .venv/.goldfleet-setup 2>/dev/null)" = "$wanted $PWD" ]; then
   say "virtual environment .venv: up to date"
 else

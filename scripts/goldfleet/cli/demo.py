@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ import typer
 from goldfleet.cli.output import ProjectOption, print_json, print_table
 
 if TYPE_CHECKING:
+    from goldfleet.errors import GoldfleetError
     from goldfleet.localcloud.state import StateFolder
     from goldfleet.stop import StopFlag
 
@@ -51,7 +52,7 @@ class Story:
     def goldfleet(self, *arguments: str, log_name: str) -> Any:
         """Run a goldfleet command with --json and return what it printed; its progress goes to the terminal and a log.
 
-        Raises StoppedError when a stop was asked for, GoldfleetError when the command fails.
+        Raises StoppedError when a stop was asked for, GoldfleetError with the command's own exit code when it fails.
         """
         command = [sys.executable, "-m", "goldfleet", *arguments, "--json"]
         log = self.folder.path / f"{log_name}.log"
@@ -68,13 +69,8 @@ class Story:
             )
             printed = wait_for(process, log, self.stop)
         if process.returncode != 0:
-            from goldfleet.errors import GoldfleetError
-
             self.stop.check()
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-            raise GoldfleetError(
-                f"`goldfleet {' '.join(arguments)}` exited with {process.returncode}:\n{tail}", f"See {log}."
-            )
+            raise step_failed(arguments, process.returncode, log)
         return json.loads(printed)
 
 
@@ -152,6 +148,16 @@ def tell(story: Story) -> dict[str, Any]:
         "rebake_without_change": again["action"],
         "differences": differences,
     }
+
+
+def step_failed(arguments: Sequence[str], code: int, log: Path) -> "GoldfleetError":
+    """Return the error of a step: the command, its exit code and the end of its progress."""
+    from goldfleet.errors import GoldfleetError
+
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+    error = GoldfleetError(f"`goldfleet {' '.join(arguments)}` exited with {code}:\n{tail}", f"See {log}.")
+    error.exit_code = code
+    return error
 
 
 def tell_bake(story: Story, title: str, bake: dict[str, Any]) -> None:
