@@ -96,10 +96,12 @@ def redirect_rules(state: CloudState, bridge: str) -> list[list[str]]:
 def remove_network(cloud_id: str, cidr: str | None) -> list[str]:
     """Remove what `create_network` made and return what was removed; what is gone already is no error."""
     name, removed = f"goldfleet-{cloud_id}", []
-    for line in _run("iptables-save", "-t", "nat").splitlines():
-        if line.startswith("-A PREROUTING") and f"--comment {name} " in line:
-            _run("iptables", "--wait", "-t", "nat", "-D", *line.split()[1:])
-            removed.append("a redirect rule")
+    saved = _run("iptables-save", "-t", "nat").splitlines()
+    rules = [line for line in saved if line.startswith("-A PREROUTING") and f"--comment {name} " in line]
+    for rule in rules:
+        _run("iptables", "--wait", "-t", "nat", "-D", *rule.split()[1:])
+    if rules:
+        removed.append(f"{len(rules)} redirect rules")
     if name in Podman().run("network", "ls", "--format", "{{.Name}}").split():
         Podman().run("network", "rm", "--force", name)
         removed.append(f"network {name}")
