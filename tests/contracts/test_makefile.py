@@ -35,5 +35,7 @@ def test_contributing_explains_the_target(target: str) -> None:
 
 
 def test_make_alone_lists_every_target() -> None:
-    printed = subprocess.run(["make", "--no-print-directory"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout
     assert {line.split()[0] for line in printed.splitlines()} == read_targets()
