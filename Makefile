@@ -4,6 +4,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTHON_FILES := scripts tests
+# What sudo wrote into .goldfleet is the caller's again afterwards, whatever the outcome.
+GIVE_BACK = status=$$?; [ -z "$(SUDO)" ] || sudo chown -R "$$(id -u):$$(id -g)" .goldfleet; exit $$status
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help setup lock format check unit test prove bench demo molecule docs clean
@@ -37,21 +39,21 @@ unit: setup ## Unit tests only
 	$(BIN)/pytest -q -n 2 tests/unit
 
 test: check lint-roles ## check, then the end-to-end set on the local cloud and molecule's default scenarios: within 30 minutes
-	$(SUDO) $(BIN)/pytest -q tests/localcloud -m "not long"
+	$(SUDO) $(BIN)/pytest -q tests/localcloud -m "not long"; $(GIVE_BACK)
 	$(MAKE) molecule
 
 molecule: setup ## Every role's default scenario on a machine of its own
-	$(SUDO) scripts/molecule.sh default
+	$(SUDO) scripts/molecule.sh default; $(GIVE_BACK)
 
 prove: test ## Everything, for as long as it takes
-	$(SUDO) $(BIN)/pytest -q tests/localcloud -m long
-	$(SUDO) scripts/molecule.sh alternative
+	$(SUDO) $(BIN)/pytest -q tests/localcloud -m long; $(GIVE_BACK)
+	$(SUDO) scripts/molecule.sh alternative; $(GIVE_BACK)
 
 bench: setup ## Measure, print medians and ratios; gates nothing
 	$(SUDO) $(BIN)/python -m tests.bench
 
 demo: setup ## The whole story on the local cloud, in a few minutes
-	$(SUDO) $(BIN)/goldfleet demo
+	$(SUDO) $(BIN)/goldfleet demo; $(GIVE_BACK)
 
 docs: setup ## Generate docs/reference
 	$(BIN)/python -m scripts.generate_reference

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from goldfleet.errors import RefusedError
+
 REGION = "us-east-1"
 ACCOUNT_ID = "123456789012"
 
@@ -100,10 +102,18 @@ class StateFolder:
         self.path.chmod(0o700)
 
     def load(self) -> CloudState | None:
-        """Return the stored state, or None where there is none that can be read."""
+        """Return the stored state, or None where there is none that makes sense.
+
+        Raises RefusedError when it belongs to another user, as after `sudo goldfleet local up`.
+        """
         try:
             stored: dict[str, Any] = json.loads(self.file.read_text())
             return CloudState(**stored)
+        except PermissionError as error:
+            raise RefusedError(
+                f"The local cloud of {self.path} belongs to another user.",
+                "Run the command as that user, or with sudo.",
+            ) from error
         except (OSError, ValueError, TypeError):
             return None
 
