@@ -8,7 +8,7 @@ PYTHON_FILES := scripts tests
 GIVE_BACK = status=$$?; [ -z "$(SUDO)" ] || sudo chown -R "$$(id -u):$$(id -g)" .goldfleet; exit $$status
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup lock format check unit test prove bench demo molecule docs clean
+.PHONY: help setup lock format check unit lint-roles test prove bench demo molecule docs clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -59,4 +59,5 @@ docs: setup ## Generate docs/reference
 	$(BIN)/python -m scripts.generate_reference
 
 clean: ## Remove what is made by the above, but not .venv
+	[ ! -e .goldfleet/local ] || $(SUDO) $(BIN)/goldfleet local down
 	rm -rf .goldfleet .mypy_cache .ruff_cache .hypothesis

@@ -69,6 +69,30 @@ def small_project(folder: Path, *, extra_task: str = "", spec: str = SPEC) -> Pa
     return folder
 
 
+BREAK_WEB_SERVER = """---
+- name: Break the web server of the image
+  ansible.builtin.systemd_service:
+    name: nginx
+    enabled: false
+"""
+
+
+def project_with_broken_web_server(folder: Path) -> Path:
+    """Write the real project into a folder, with one more role that breaks what web_stack promises; return it."""
+    for name in ("packer", "roles", "inventory", "playbooks", "tests/fleet"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("molecule", "__pycache__"))
+    for name in ("requirements.yml", "ansible.cfg", "goldfleet.toml"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "roles" / "break_web_server" / "tasks").mkdir(parents=True)
+    (folder / "roles" / "break_web_server" / "tasks" / "main.yml").write_text(BREAK_WEB_SERVER)
+    playbook = folder / "playbooks" / "golden_image.yml"
+    seal = "    - role: golden_seal"
+    text = playbook.read_text()
+    assert seal in text
+    playbook.write_text(text.replace(seal, f"    - role: break_web_server\n{seal}"))
+    return folder
+
+
 @dataclass(frozen=True)
 class Leftovers:
     """What an account holds that bakes may have left; ids, sorted."""

@@ -19,6 +19,7 @@ from tests.localcloud.bakes import (
     RunningBake,
     leftovers,
     pointers,
+    project_with_broken_web_server,
     settle,
     small_project,
 )
@@ -66,13 +67,15 @@ def test_second_bake_moves_both_pointers_and_rollback_moves_them_back(
     assert pointers(cloud) == back
 
 
-def test_image_with_a_planted_fault_is_not_published(cloud: Cloud, published: dict[str, str], tmp_path: Path) -> None:
+def test_image_with_a_broken_web_server_is_not_published(
+    cloud: Cloud, published: dict[str, str], tmp_path: Path
+) -> None:
     before = pointers(cloud)
-    broken = 'def test_web_server(host):\n    assert host.service("nginx").is_running\n'
-    code, said = RunningBake(cloud, small_project(tmp_path / "p", spec=broken)).end()
-    assert code == 6
-    assert "test_web_server" in said
+    code, said = RunningBake(cloud, project_with_broken_web_server(tmp_path / "p")).end(600)
+    assert code == 6, said
     assert "is not published" in said
+    assert "test_web_stack" in said
+    assert "nginx" in said
     assert pointers(cloud) == before
     assert leftovers(cloud) == NOTHING_LEFT  # the AMI is kept, marked as failed
 

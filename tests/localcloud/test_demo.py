@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -32,17 +33,21 @@ def test_demo_tells_its_story_and_leaves_nothing(tmp_path: Path) -> None:
     assert [difference for difference in facts["differences"] if "web_stack_greeting" in difference] != []
     assert "up: http://127.0.0.1:" in said
     assert not (tmp_path / "state" / "cloud.json").exists()
+    (cloud_id,) = re.findall(r"network goldfleet-(\w+) removed", said)
+    assert host_traces(cloud_id, "no route of that kind") == []
 
 
-def test_ctrl_c_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+def test_ctrl_c_twice_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
     state = tmp_path / "state"
     demo = start(state)
     while "builder" not in (seen := _log(state)) and "Connected to SSH" not in seen:
         assert demo.poll() is None, demo.communicate()
         time.sleep(0.5)
     facts = json.loads((state / "cloud.json").read_text())
-    os.kill(demo.pid, signal.SIGINT)
-    demo.communicate(timeout=120)
+    os.killpg(demo.pid, signal.SIGINT)  # as the terminal does: everything in the process group
+    time.sleep(1)
+    os.killpg(demo.pid, signal.SIGINT)
+    demo.communicate(timeout=240)
     assert demo.returncode == 5
     assert host_traces(facts["cloud_id"], facts["cidr"]) == []
 

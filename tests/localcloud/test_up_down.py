@@ -87,6 +87,24 @@ def test_server_killed_then_up_cleans_up_and_serves_again(state: Path) -> None:
     assert json.loads(local(state, "status", "--json").stdout)["serving"] is True
 
 
+def test_down_finds_a_cloud_whose_state_file_is_lost(state: Path) -> None:
+    facts = start_with_a_machine(state)
+    (state / "cloud.json").write_text('{"from": "another version"}')
+    down = local(state, "down")
+    assert (down.returncode, "machine removed" in down.stderr) == (0, True), down.stderr
+    assert host_traces(facts["cloud_id"], facts["cidr"]) == []
+
+
+def test_folder_that_holds_something_else_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "mine").write_text("")
+    refused = local(tmp_path, "up")
+    assert refused.returncode == 3
+    assert "is not a state folder" in refused.stderr
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+    assert [entry.name for entry in tmp_path.iterdir()] == ["mine"]
+
+
 def start_with_a_machine(state: Path) -> dict[str, Any]:
     """Start a cloud with one running machine and return its state."""
     assert local(state, "up").returncode == 0

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CHANGED_VARIABLE = "web_stack_greeting"
 CHANGED_VALUE = "Hello from image 2."
-GRACE_SECONDS = 60.0
+GRACE_SECONDS = 180.0  # a bake lets Packer clean up for two minutes, and then cleans up itself
 
 
 @dataclass
@@ -124,7 +124,7 @@ def tell(story: Story) -> dict[str, Any]:
 
     with story.chapter("local cloud up"):
         state = cloud.up(story.folder, None, lambda text: say(f"  {text}"))
-        story.environment = {key: value for key, value in os.environ.items() if key not in cloud.UNSET}
+        story.environment = {key: value for key, value in os.environ.items() if key not in cloud.to_unset(os.environ)}
         story.environment |= cloud.environment(state, story.folder)
     with story.chapter("bake image 1"):
         first = story.goldfleet("bake", log_name="bake-1")

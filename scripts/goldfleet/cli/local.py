@@ -5,6 +5,7 @@ With `cli/demo.py` the only place outside `goldfleet.localcloud` that imports it
 
 import dataclasses
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -38,7 +39,8 @@ def up(
     from goldfleet.localcloud import cloud
 
     cloud.up(_folder(state), network, _say)
-    _say('point your shell at it with: eval "$(goldfleet local env)"')
+    option = f" --state {shlex.quote(str(state))}" if state else ""
+    _say(f'point your shell at it with: eval "$(goldfleet local env{option})"')
 
 
 @app.command()
@@ -97,7 +99,7 @@ def env(state: StateOption = None) -> None:
     seen = cloud.look(folder)
     if seen.state is None or not seen.is_serving:
         raise RefusedError("The local cloud is not up.", "Run `goldfleet local up` first.")
-    for name in cloud.UNSET:
+    for name in cloud.to_unset(os.environ):
         typer.echo(f"unset {name};")
     for name, value in cloud.environment(seen.state, folder).items():
         typer.echo(f"export {name}={shlex.quote(value)};")

@@ -57,10 +57,12 @@ def load_or_create_authority(folder: Path, now: datetime.datetime) -> Authority:
             return Authority(certificate_file.read_bytes(), key_file.read_bytes())
     folder.mkdir(parents=True, exist_ok=True)
     authority = _create_authority(now)
-    descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(authority.key_pem)
-    certificate_file.write_bytes(authority.certificate_pem)
+    for file, content in ((key_file, authority.key_pem), (certificate_file, authority.certificate_pem)):
+        partial = file.with_suffix(".partial")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+        partial.replace(file)
     return authority
 
 

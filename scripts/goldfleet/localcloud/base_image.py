@@ -15,9 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from goldfleet.errors import GoldfleetError, RefusedError
+from goldfleet.errors import AwsError, RefusedError
 from goldfleet.localcloud.authority import load_or_create_authority
 from goldfleet.localcloud.podman import Podman, PodmanError
+from goldfleet.localcloud.state import locked
 
 OWNER_ID = "136693071363"  # Debian's account; wiki.debian.org/Cloud/AmazonEC2Image/Bookworm
 SUITE = "bookworm"
@@ -51,6 +52,11 @@ def ensure_base_image(cache: Path, now: datetime.datetime, say: Callable[[str], 
 
     Raises RefusedError when mmdebstrap is missing, GoldfleetError when the build fails (its log is named).
     """
+    with locked(cache / "base.lock"):
+        return _ensure(cache, now, say)
+
+
+def _ensure(cache: Path, now: datetime.datetime, say: Callable[[str], None]) -> BaseImage:
     authority = load_or_create_authority(cache / "authority", now)
     recipe = recipe_digest(authority.certificate_pem)
     folder = cache / "base"
@@ -59,12 +65,14 @@ def ensure_base_image(cache: Path, now: datetime.datetime, say: Callable[[str], 
         say(f"building the base image from Debian packages ({SUITE}; once, about 30 s)")
         folder.mkdir(parents=True, exist_ok=True)
         _build(archive, authority.certificate_pem, folder / f"{recipe}.log")
-        facts_file.write_text(json.dumps({"built": f"{now:%Y%m%d-%H%M}"}))
+        partial = facts_file.with_suffix(".partial")
+        partial.write_text(json.dumps({"built": f"{now:%Y%m%d-%H%M}"}))
+        partial.replace(facts_file)
     reference = f"localhost/goldfleet/base:{recipe}"
     if not Podman().image_exists(reference):
         if not archive.exists():
             facts_file.unlink()
-            return ensure_base_image(cache, now, say)
+            return _ensure(cache, now, say)
         say("importing the base image into podman (once, about 5 s)")
         _import(archive, reference)
     built = json.loads(facts_file.read_text())["built"]
@@ -99,12 +107,13 @@ def _build(archive: Path, authority_certificate: bytes, log_file: Path) -> None:
     command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
     command += [f"--customize-hook={hook}" for hook in hooks]
     with log_file.open("wb") as log:
-        code = subprocess.run([*command, SUITE, str(partial)], stdout=log, stderr=log, check=False).returncode
+        build = [*command, SUITE, str(partial)]
+        code = subprocess.run(build, stdout=log, stderr=log, check=False, stdin=subprocess.DEVNULL).returncode
     certificate.unlink()
     if code != 0:
         partial.unlink(missing_ok=True)
         tail = "\n".join(log_file.read_text(errors="replace").splitlines()[-5:])
-        raise GoldfleetError(f"mmdebstrap could not build the base image (exit {code}):\n{tail}", f"See {log_file}.")
+        raise AwsError(f"mmdebstrap could not build the base image (exit {code}):\n{tail}", f"See {log_file}.")
     partial.replace(archive)
 
 
@@ -112,7 +121,7 @@ def _import(archive: Path, reference: str) -> None:
     try:
         Podman().run("import", "--change", 'CMD ["/sbin/init"]', str(archive), reference, timeout_seconds=300)
     except PodmanError as error:
-        raise GoldfleetError(
+        raise AwsError(
             f"Podman could not import the base image: {error.message}",
             f"Is the disk full? Delete {archive} to rebuild.",
         ) from error

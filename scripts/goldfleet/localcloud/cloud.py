@@ -6,7 +6,6 @@ else. Neighbours: network, base_image, server (the process that `up` starts), st
 
 import contextlib
 import datetime
-import fcntl
 import os
 import secrets
 import signal
@@ -14,20 +13,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from goldfleet.errors import GoldfleetError, RefusedError
+from goldfleet.errors import AwsError, RefusedError
 from goldfleet.localcloud.authority import issue_server_certificate, load_or_create_authority
 from goldfleet.localcloud.base_image import ensure_base_image
-from goldfleet.localcloud.network import choose_range, create_network, remove_network, taken_ranges
+from goldfleet.localcloud.network import choose_range, create_network, labelled_networks, remove_network, taken_ranges
 from goldfleet.localcloud.podman import Podman, probe
-from goldfleet.localcloud.state import REGION, CloudState, StateFolder, cache_folder
+from goldfleet.localcloud.state import REGION, CloudState, StateFolder, cache_folder, locked
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
+SERVER = "goldfleet.localcloud.server"
 # moto reads these when it is imported, so they are set for the process from outside.
 MOTO_SETTINGS = {
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
@@ -55,27 +55,50 @@ def up(folder: StateFolder, network: str | None, say: Say) -> CloudState:
     """
     require_root()
     folder.prepare()
-    with _locked(folder):
+    with locked(folder.lock):
         status = look(folder)
         if status.state is not None and status.is_serving:
             say(f"already up: {status.state.endpoint_url}, network {status.state.cidr}")
             return status.state
-        if status.state is not None:
+        for traces in _traces(folder, status.state):
             say("cleaning up after a local cloud that ended without `down`")
-            _remove(folder, status.state, say)
-        return _start(folder, network, say)
+            _remove(folder, traces, say)
+        # Other clouds of this host choose their range and fill the cache one after another.
+        with locked(cache_folder() / "lock"):
+            return _start(folder, network, say)
 
 
 def down(folder: StateFolder, say: Say) -> bool:
     """Remove everything that the cloud of a state folder made; return whether there was anything."""
-    state = folder.load()
-    if state is None:
+    if not folder.path.is_dir() and not labelled_networks(folder.label):
         say("already down")
         return False
     require_root()
-    with _locked(folder):
-        _remove(folder, state, say)
-    return True
+    folder.prepare()
+    with locked(folder.lock):
+        found = _traces(folder, folder.load())
+        for traces in found:
+            _remove(folder, traces, say)
+    if not found:
+        say("already down")
+    return bool(found)
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What is needed to remove a cloud; it is on the podman network too, should the state file be lost."""
+
+    cloud_id: str
+    cidr: str
+    pid: int
+
+
+def _traces(folder: StateFolder, state: CloudState | None) -> list[Traces]:
+    """Return every cloud of this state folder: the one it remembers, and those that only their labels tell of."""
+    found = {} if state is None else {state.cloud_id: Traces(state.cloud_id, state.cidr, state.pid)}
+    for cloud_id, cidr in labelled_networks(folder.label).items():
+        found.setdefault(cloud_id, Traces(cloud_id, cidr, _server_pid(folder)))
+    return list(found.values())
 
 
 def look(folder: StateFolder) -> Status:
@@ -98,6 +121,8 @@ def environment(state: CloudState, folder: StateFolder) -> dict[str, str]:
         "AWS_CONFIG_FILE": nowhere,
         "AWS_SHARED_CREDENTIALS_FILE": nowhere,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
         "PKR_VAR_aws_endpoint_url": state.endpoint_url,
         "PKR_VAR_skip_region_validation": "true",
         "PKR_VAR_skip_credential_validation": "true",
@@ -105,7 +130,17 @@ def environment(state: CloudState, folder: StateFolder) -> dict[str, str]:
     }
 
 
-UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
+UNSET = (
+    "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
+)  # fmt: skip
+
+
+def to_unset(environment_names: Iterable[str]) -> list[str]:
+    """Return the variables of an environment that would lead past the local cloud, one service's endpoint among them."""
+    services = [name for name in environment_names if name.startswith("AWS_ENDPOINT_URL_")]
+    return [*UNSET, *sorted(services)]
 
 
 def require_root() -> None:
@@ -133,10 +168,11 @@ def _start(folder: StateFolder, network: str | None, say: Say) -> CloudState:
     folder.save(state)
     folder.calls.unlink(missing_ok=True)
     try:
-        create_network(state)
+        create_network(state, folder.label)
         _start_server(folder)
     except BaseException:
-        _remove(folder, folder.load() or state, lambda _text: None)
+        for traces in _traces(folder, folder.load() or state):
+            _remove(folder, traces, lambda _text: None)
         raise
     started = folder.load() or state
     say(
@@ -147,15 +183,7 @@ def _start(folder: StateFolder, network: str | None, say: Say) -> CloudState:
 
 def _start_server(folder: StateFolder) -> None:
     reader, writer = os.pipe()
-    command = [
-        sys.executable,
-        "-m",
-        "goldfleet.localcloud.server",
-        "--state",
-        str(folder.path),
-        "--ready-fd",
-        str(writer),
-    ]
+    command = [sys.executable, "-m", SERVER, "--state", str(folder.path), "--ready-fd", str(writer)]
     with folder.log.open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -168,6 +196,20 @@ def _start_server(folder: StateFolder) -> None:
             cwd="/",
         )
     os.close(writer)
+    try:
+        is_ready = _wait_ready(reader, process)
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        os.close(reader)
+    if not is_ready:
+        process.kill()
+        tail = "\n".join(folder.log.read_text(errors="replace").splitlines()[-5:])
+        raise AwsError(f"The local cloud's server did not start:\n{tail}", f"See {folder.log}.")
+
+
+def _wait_ready(reader: int, process: subprocess.Popen[bytes]) -> bool:
     os.set_blocking(reader, False)
     deadline = time.monotonic() + READY_SECONDS
     answer = b""
@@ -175,30 +217,32 @@ def _start_server(folder: StateFolder) -> None:
         with contextlib.suppress(BlockingIOError):
             answer += os.read(reader, 64)
         time.sleep(0.05)
-    os.close(reader)
-    if answer != b"ready\n":
-        process.kill()
-        tail = "\n".join(folder.log.read_text(errors="replace").splitlines()[-5:])
-        raise GoldfleetError(f"The local cloud's server did not start:\n{tail}", f"See {folder.log}.")
+    return answer == b"ready\n"
 
 
-def _remove(folder: StateFolder, state: CloudState, say: Say) -> None:
-    if _is_server(state.pid, folder):
-        _end_process(state.pid)
+def _remove(folder: StateFolder, traces: Traces, say: Say) -> None:
+    if _is_server(traces.pid, folder):
+        _end_process(traces.pid)
         say("server stopped")
-    podman = Podman()
-    names = [record["Names"][0] for record in podman.containers(state.label)]
+    podman, label = Podman(), f"goldfleet.cloud={traces.cloud_id}"
+    names = [record["Names"][0] for record in podman.containers(label)]
     if names:
         podman.remove_containers(names)
         say(f"{len(names)} machine{'s' if len(names) != 1 else ''} removed")
-    for removed in remove_network(state.cloud_id, state.cidr):
+    for removed in remove_network(traces.cloud_id, traces.cidr):
         say(f"{removed} removed")
-    images = podman.run("images", "--quiet", "--filter", f"label={state.label}").split()
+    images = set(podman.run("images", "--quiet", "--filter", f"label={label}").split())
     if images:
-        podman.run("rmi", "--force", *dict.fromkeys(images))
-        say(f"{len(set(images))} images removed")
+        podman.run("rmi", "--force", *images)
+        say(f"{len(images)} image{'s' if len(images) != 1 else ''} removed")
     for file in (folder.file, folder.server_key, folder.server_certificate):
         file.unlink(missing_ok=True)
+
+
+def _server_pid(folder: StateFolder) -> int:
+    """Return the process id of this state folder's server, 0 where none runs."""
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return next((pid for pid in pids if _is_server(pid, folder)), 0)
 
 
 def _end_process(pid: int) -> None:
@@ -218,7 +262,7 @@ def _is_server(pid: int, folder: StateFolder) -> bool:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return pid > 0 and b"goldfleet.localcloud.server" in command and str(folder.path).encode() in command
+    return pid > 0 and SERVER.encode() in command and str(folder.path).encode() in command
 
 
 def _free_ports(count: int) -> list[int]:
@@ -228,10 +272,3 @@ def _free_ports(count: int) -> list[int]:
         for listener in listeners:
             listener.bind(("127.0.0.1", 0))
         return [listener.getsockname()[1] for listener in listeners]
-
-
-@contextlib.contextmanager
-def _locked(folder: StateFolder) -> Iterator[None]:
-    with folder.lock.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

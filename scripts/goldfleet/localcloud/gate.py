@@ -88,6 +88,8 @@ class Gate:
         host = request.headers.get("host", "").rsplit(":", 1)[0].lower()
         if host not in self.hosts and not host.endswith((".amazonaws.com", ".api.aws")):
             raise SignatureRefusedError("AccessDenied", f"The local cloud does not answer under the name {host!r}.")
+        if request.path.startswith("/moto-api"):
+            raise SignatureRefusedError("AccessDenied", "The local cloud has no control pages.")
         signature = parse_signature(request)
         if signature is None:
             raise SignatureRefusedError("MissingAuthenticationToken", "The request is not signed.")

@@ -7,6 +7,7 @@ instance profile's role. Knows instances through the port `MetadataSource` only.
 
 import json
 import secrets
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -59,6 +60,7 @@ class MetadataService:
     source: MetadataSource
     clock: Callable[[], float] = time.monotonic
     _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
@@ -86,8 +88,9 @@ class MetadataService:
             return _plain("", 400)
         token = secrets.token_urlsafe(42)
         now = self.clock()
-        self._tokens = {key: value for key, value in self._tokens.items() if value[1] > now}
-        self._tokens[token] = (address, now + int(wanted))
+        with self._lock:
+            self._tokens = {key: value for key, value in self._tokens.items() if value[1] > now}
+            self._tokens[token] = (address, now + int(wanted))
         response = _plain(token)
         response.headers["X-aws-ec2-metadata-token-ttl-seconds"] = wanted
         return response
@@ -96,7 +99,8 @@ class MetadataService:
         token = request.headers.get("X-aws-ec2-metadata-token")
         if token is None:
             return _plain("", 401) if http_tokens == "required" else None
-        owner, expires = self._tokens.get(token, ("", 0.0))
+        with self._lock:
+            owner, expires = self._tokens.get(token, ("", 0.0))
         return None if owner == address and expires > self.clock() else _plain("", 401)
 
     def _document(self, path: str, address: str, instance: InstanceMetadata) -> Response:

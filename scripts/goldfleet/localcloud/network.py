@@ -10,7 +10,7 @@ import json
 import subprocess
 from collections.abc import Iterable
 
-from goldfleet.errors import GoldfleetError, RefusedError
+from goldfleet.errors import AwsError, RefusedError
 from goldfleet.localcloud.podman import Podman
 from goldfleet.localcloud.state import CloudState
 
@@ -62,11 +62,11 @@ def taken_ranges() -> list[ipaddress.IPv4Network]:
     return [network for network in taken if isinstance(network, ipaddress.IPv4Network) and network.prefixlen > 0]
 
 
-def create_network(state: CloudState) -> None:
-    """Make the route, the podman network and the redirects of a cloud."""
-    _run("ip", "route", "replace", "unreachable", state.cidr, "metric", LOWEST_PRIORITY)
+def create_network(state: CloudState, owner: str) -> None:
+    """Make the route, the podman network and the redirects of a cloud; `owner` is a label for the network."""
+    _run("ip", "route", "add", "unreachable", state.cidr, "metric", LOWEST_PRIORITY)
     Podman().run(
-        "network", "create", "--subnet", state.cidr, "--gateway", state.gateway, "--label", state.label,
+        "network", "create", "--subnet", state.cidr, "--gateway", state.gateway, "--label", state.label, "--label", owner,
         "--disable-dns", state.network_name,
     )  # fmt: skip
     bridge = Podman().json("network", "inspect", state.network_name)[0]["network_interface"]
@@ -91,6 +91,13 @@ def redirect_rules(state: CloudState, bridge: str) -> list[list[str]]:
          state.network_name, "-j", "DNAT", "--to-destination", f"{state.gateway}:{target}"]
         for address, protocol, port, target in redirects
     ]  # fmt: skip
+
+
+def labelled_networks(label: str) -> dict[str, str]:
+    """Return (cloud id -> range) of the clouds whose network carries a label."""
+    names = Podman().run("network", "ls", "--filter", f"label={label}", "--format", "{{.Name}}").split()
+    found = Podman().json("network", "inspect", *names) if names else []
+    return {network["labels"]["goldfleet.cloud"]: network["subnets"][0]["subnet"] for network in found}
 
 
 def remove_network(cloud_id: str, cidr: str | None) -> list[str]:
@@ -123,5 +130,5 @@ def _run(*command: str) -> str:
             f"The local cloud needs `{command[0]}`, which is not on PATH.", "Run `make setup`."
         ) from error
     if done.returncode != 0:
-        raise GoldfleetError(f"`{' '.join(command)}` failed: {done.stderr.strip()}")
+        raise AwsError(f"`{' '.join(command)}` failed: {done.stderr.strip()}")
     return done.stdout

@@ -57,7 +57,10 @@ class Podman:
         """
         command = ["podman", *self.settings.global_options(), *arguments]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds, check=False)
+            # A session of its own: a Ctrl-C in the terminal must not end what a clean-up runs.
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=timeout_seconds, check=False, start_new_session=True
+            )
         except FileNotFoundError as error:
             raise RefusedError("The local cloud needs podman, which is not on PATH.", "Run `make setup`.") from error
         except subprocess.TimeoutExpired as error:

@@ -113,7 +113,7 @@ class LocalCloudServer:
         self._serve(gate, self._state.gateway, self._state.tls_port, tls=True)
         self._serve(MetadataService(MotoMetadataSource(world, backend)), self._state.gateway, self._state.metadata_port)
         self._serve_names()
-        self._watch_machines(backend.machine_ended)
+        self._watch_machines(backend.machine_ended, world.lock)
         log.info("cloud %s serves %s", self._state.cloud_id, self._state.endpoint_url)
 
     def stop(self) -> None:
@@ -181,7 +181,7 @@ class LocalCloudServer:
         self._servers.append(server)
         threading.Thread(target=server.serve_forever, name=name, daemon=True).start()
 
-    def _watch_machines(self, ended: Callable[[str], None]) -> None:
+    def _watch_machines(self, ended: Callable[[str], None], lock: threading.RLock) -> None:
         """Follow podman's events, so that a machine that ends by itself is noticed; podman dies with this process."""
         command = ["setpriv", "--pdeathsig", "KILL", "podman", "events", "--format", "json", "--since", "1s",
                    "--filter", f"label={self._state.label}", "--filter", "event=died"]  # fmt: skip
@@ -192,7 +192,8 @@ class LocalCloudServer:
             for line in stream or ():
                 instance_id = json.loads(line).get("Attributes", {}).get("goldfleet.instance")
                 if instance_id:
-                    ended(instance_id)
+                    with lock:
+                        ended(instance_id)
 
         threading.Thread(target=follow, name="events", daemon=True).start()
 

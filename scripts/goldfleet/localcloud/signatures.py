@@ -4,6 +4,7 @@ Source: IAM user guide, "Create a signed AWS API request". Accepts the Authoriza
 Neighbours: gate, which refuses what is not signed by a key that this cloud issued.
 """
 
+import datetime
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 ALGORITHM = "AWS4-HMAC-SHA256"
+CLOCK_SKEW_SECONDS = 15 * 60  # how far a request's time may be from the server's
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,17 @@ def parse_signature(request: SignedRequest) -> Signature | None:
 
 
 def check_signature(
-    request: SignedRequest, signature: Signature, credentials_of: Callable[[str], Credentials | None]
+    request: SignedRequest,
+    signature: Signature,
+    credentials_of: Callable[[str], Credentials | None],
+    now: datetime.datetime | None = None,
 ) -> None:
-    """Return when the signature is right for a known key.
+    """Return when the signature is right for a known key, and not older than AWS takes it.
 
     Raises SignatureRefusedError: InvalidClientTokenId for a key this cloud did not issue (or the wrong session token),
-    SignatureDoesNotMatch for a wrong secret or a changed request.
+    SignatureDoesNotMatch for a wrong secret or a changed request, RequestExpired.
     """
+    _check_time(request, signature, now or datetime.datetime.now(datetime.UTC))
     credentials = credentials_of(signature.access_key_id)
     token = request.headers.get("x-amz-security-token") or dict(parse_qsl(request.query)).get("X-Amz-Security-Token")
     if credentials is None or (credentials.token or None) != (token or None):
@@ -88,6 +94,17 @@ def check_signature(
         raise SignatureRefusedError(
             "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided."
         )
+
+
+def _check_time(request: SignedRequest, signature: Signature, now: datetime.datetime) -> None:
+    try:
+        signed = datetime.datetime.strptime(signature.date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.UTC)
+        lasts = int(dict(parse_qsl(request.query))["X-Amz-Expires"]) if signature.presigned else CLOCK_SKEW_SECONDS
+    except (KeyError, ValueError) as error:
+        raise SignatureRefusedError("IncompleteSignature", "The signature's time cannot be read.") from error
+    age = (now - signed).total_seconds()
+    if age > lasts or age < -CLOCK_SKEW_SECONDS:
+        raise SignatureRefusedError("RequestExpired", f"Request has expired: it was signed at {signature.date}.")
 
 
 def expected_signature(request: SignedRequest, signature: Signature, credentials: Credentials) -> str:
@@ -121,7 +138,8 @@ def _payload_hash(request: SignedRequest, signature: Signature) -> str:
         return "UNSIGNED-PAYLOAD"
     seen = hashlib.sha256(request.body).hexdigest()
     declared = request.headers.get("x-amz-content-sha256", seen)
-    return declared if declared.startswith(("UNSIGNED-", "STREAMING-")) else seen
+    unsigned = signature.service == "s3" and declared.startswith(("UNSIGNED-", "STREAMING-"))
+    return declared if unsigned else seen
 
 
 def _encode(text: str) -> str:

@@ -4,9 +4,12 @@ One folder a cloud, `.goldfleet/local/` of the working directory by default; `Cl
 hold keys are readable by their owner only. Nothing here starts or stops anything.
 """
 
+import contextlib
+import fcntl
 import ipaddress
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -96,10 +99,28 @@ class StateFolder:
         """The private key of `server_certificate`."""
         return self.path / "server.key"
 
+    @property
+    def label(self) -> str:
+        """The label of a cloud's network that tells whose it is, should the state file be lost."""
+        return f"goldfleet.state={self.path}"
+
     def prepare(self) -> None:
-        """Make the folder, closed to other users."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.path.chmod(0o700)
+        """Make the folder, closed to other users; one that is there already must be a state folder or empty.
+
+        Raises RefusedError for a folder that holds something else, or that cannot be made.
+        """
+        try:
+            if not self.path.exists():
+                self.path.mkdir(parents=True, mode=0o700)
+            is_other = not self.file.exists() and not self.lock.exists() and any(self.path.iterdir())
+        except OSError as error:
+            raise RefusedError(
+                f"The state folder {self.path} cannot be used: {error.strerror}.", "Give another."
+            ) from error
+        if is_other:
+            raise RefusedError(
+                f"{self.path} is not a state folder: it holds something else.", "Give an empty or new folder."
+            )
 
     def load(self) -> CloudState | None:
         """Return the stored state, or None where there is none that makes sense.
@@ -138,3 +159,12 @@ def cache_folder() -> Path:
 def default_state_folder() -> StateFolder:
     """Return the state folder of this working directory, or the one that GOLDFLEET_LOCAL_STATE names."""
     return StateFolder(Path(os.environ.get("GOLDFLEET_LOCAL_STATE") or ".goldfleet/local").resolve())
+
+
+@contextlib.contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold a lock file inside the block; others wait. The kernel lets go of it when the process ends, however it ends."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

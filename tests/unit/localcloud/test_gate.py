@@ -37,20 +37,20 @@ class Asked:
         self.gate = Gate(self.behind, "us-east-1", ("127.0.0.1",), known.get, self.calls.append, threading.RLock())
 
     def ask(
-        self, service: str, body: bytes, *, region: str = "us-east-1", headers: dict[str, str] | None = None
+        self, service: str, body: bytes, *, region: str = "us-east-1", path: str = "/"
     ) -> tuple[str, dict[str, str], str]:
         """Send a request signed with the known key; return (status, headers, body)."""
-        request = AWSRequest("POST", "http://127.0.0.1:4000/", data=body, headers={
-            "Content-Type": "application/x-www-form-urlencoded", "Host": "127.0.0.1:4000", **(headers or {}),
+        request = AWSRequest("POST", f"http://127.0.0.1:4000{path}", data=body, headers={
+            "Content-Type": "application/x-www-form-urlencoded", "Host": "127.0.0.1:4000",
         })  # fmt: skip
         SigV4Auth(KEY, service, region).add_auth(request)
-        return self.send({name: str(value) for name, value in request.headers.items()}, body)
+        return self.send({name: str(value) for name, value in request.headers.items()}, body, path)
 
-    def send(self, headers: dict[str, str], body: bytes = b"") -> tuple[str, dict[str, str], str]:
+    def send(self, headers: dict[str, str], body: bytes = b"", path: str = "/") -> tuple[str, dict[str, str], str]:
         """Send a request as it is."""
         environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
         environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
-        environ |= {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "QUERY_STRING": "", "CONTENT_LENGTH": str(len(body))}
+        environ |= {"REQUEST_METHOD": "POST", "PATH_INFO": path, "QUERY_STRING": "", "CONTENT_LENGTH": str(len(body))}
         answered: list[tuple[str, dict[str, str]]] = []
 
         def start(status: str, sent: list[tuple[str, str]], _exc_info: Any = None) -> None:
@@ -92,6 +92,14 @@ def test_refused_request_reaches_nothing_and_is_recorded(headers: dict[str, str]
     assert words in text
     assert asked.behind.bodies == []
     assert asked.calls[0]["refusal"] != ""
+
+
+@pytest.mark.parametrize("path", ["/moto-api/data.json", "/moto-api/reset"])
+def test_motos_control_pages_are_closed_to_signed_requests_too(path: str) -> None:
+    asked = Asked()
+    status, _, _ = asked.ask("ec2", b"", path=path)
+    assert status.startswith("403")
+    assert asked.behind.bodies == []
 
 
 @pytest.mark.parametrize(

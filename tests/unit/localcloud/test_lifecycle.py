@@ -94,7 +94,7 @@ def test_launch_is_pending_until_the_machine_has_started() -> None:
     fleet = Fleet()
     instance = fleet.instance()
     fleet.machines.may_start.clear()
-    fleet.lifecycle.launch(instance, "image")
+    fleet.lifecycle.launch(instance, "image", instance.becomes("terminated"))
     assert instance.state == "pending"
     fleet.machines.may_start.set()
     fleet.settle()
@@ -105,7 +105,7 @@ def test_failed_boot_terminates_with_the_reason_and_leaves_no_machine() -> None:
     fleet = Fleet()
     fleet.machines.failing = "start"
     instance = fleet.instance()
-    fleet.lifecycle.launch(instance, "image")
+    fleet.lifecycle.launch(instance, "image", instance.becomes("terminated"))
     fleet.settle()
     assert instance.state == "terminated"
     assert (instance.state_reason.code, instance.state_reason.message) == (
@@ -115,11 +115,36 @@ def test_failed_boot_terminates_with_the_reason_and_leaves_no_machine() -> None:
     assert fleet.machines.acts[-1] == "remove i-1"
 
 
+def test_failed_start_of_a_stopped_instance_keeps_its_machine() -> None:
+    fleet = Fleet()
+    instance = fleet.instance()
+    set_state(instance, "stopped")
+    fleet.machines.failing = "start"
+    fleet.lifecycle.start(instance)
+    fleet.settle()
+    assert (instance.state, "remove i-1" in fleet.machines.acts) == ("stopped", False)
+
+
+def test_failed_end_may_be_asked_for_again() -> None:
+    fleet = Fleet()
+    instance = fleet.instance()
+    fleet.lifecycle.launch(instance, "image", instance.becomes("terminated"))
+    fleet.settle()
+    fleet.machines.failing = "remove"
+    fleet.lifecycle.terminate(instance, instance.becomes("terminated"))
+    fleet.settle()
+    assert instance.state == "running"
+    fleet.machines.failing = ""
+    fleet.lifecycle.terminate(instance, instance.becomes("terminated"))
+    fleet.settle()
+    assert instance.state == "terminated"
+
+
 def test_terminate_during_boot_waits_for_it_and_wins() -> None:
     fleet = Fleet()
     instance = fleet.instance()
     fleet.machines.may_start.clear()
-    fleet.lifecycle.launch(instance, "image")
+    fleet.lifecycle.launch(instance, "image", instance.becomes("terminated"))
     fleet.lifecycle.terminate(instance, instance.becomes("terminated"))
     assert instance.state == "shutting-down"
     fleet.machines.may_start.set()
@@ -130,7 +155,7 @@ def test_terminate_during_boot_waits_for_it_and_wins() -> None:
 def test_stop_is_stopping_until_the_machine_has_stopped() -> None:
     fleet = Fleet()
     instance = fleet.instance()
-    fleet.lifecycle.launch(instance, "image")
+    fleet.lifecycle.launch(instance, "image", instance.becomes("terminated"))
     fleet.settle()
     fleet.lifecycle.stop(instance, instance.becomes("stopped"))
     assert instance.state in ("stopping", "stopped")
@@ -140,7 +165,7 @@ def test_stop_is_stopping_until_the_machine_has_stopped() -> None:
 
 def ended(fleet: Fleet, instance: Any, finished: str) -> None:
     """Let a running instance's machine end by itself."""
-    fleet.lifecycle.launch(instance, "image")
+    fleet.lifecycle.launch(instance, "image", instance.becomes("terminated"))
     fleet.settle()
     fleet.machines.running.discard(instance.id)
     fleet.lifecycle.machine_ended(instance, instance.becomes(finished))
@@ -172,7 +197,7 @@ def test_reboot_from_inside_starts_the_machine_again() -> None:
 def test_end_that_a_reboot_caused_is_not_taken_for_a_poweroff() -> None:
     fleet = Fleet()
     instance = fleet.instance()
-    fleet.lifecycle.launch(instance, "image")
+    fleet.lifecycle.launch(instance, "image", instance.becomes("terminated"))
     fleet.settle()
     fleet.lifecycle.reboot(instance)
     fleet.lifecycle.machine_ended(instance, instance.becomes("stopped"))
@@ -183,7 +208,7 @@ def test_end_that_a_reboot_caused_is_not_taken_for_a_poweroff() -> None:
 def test_filters_are_enforced_again_only_where_they_differ() -> None:
     fleet = Fleet()
     instance = fleet.instance()
-    fleet.lifecycle.launch(instance, "image")
+    fleet.lifecycle.launch(instance, "image", instance.becomes("terminated"))
     fleet.settle()
     fleet.lifecycle.refresh_filters()
     fleet.settle()

@@ -1,6 +1,8 @@
 """The instance metadata service, asked as a machine asks it."""
 
 import json
+import sys
+import threading
 from dataclasses import replace
 
 import pytest
@@ -115,3 +117,25 @@ def test_token_with_a_bad_time_is_refused(seconds: str) -> None:
 def test_unknown_address_and_disabled_endpoint_are_refused() -> None:
     assert Asker().get("/latest/meta-data/", None, "10.64.0.9")[0] == 403
     assert Asker(replace(INSTANCE, http_endpoint="disabled")).get("/latest/meta-data/", None)[0] == 403
+
+
+def test_tokens_issued_side_by_side_are_all_good() -> None:
+    asker, refused = Asker(), list[str]()
+
+    def ask() -> None:
+        for _ in range(50):
+            token = asker.token()
+            if asker.get("/latest/meta-data/instance-id", token)[0] != 200:
+                refused.append(token)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert refused == []

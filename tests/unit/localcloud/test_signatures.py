@@ -1,6 +1,7 @@
 """Signatures made by botocore's own signers are accepted, and nothing else is."""
 
 import dataclasses
+import datetime
 from urllib.parse import urlsplit
 
 import pytest
@@ -31,10 +32,10 @@ def signed(auth: SigV4Auth, url: str, body: bytes = b"", method: str = "POST") -
     return SignedRequest(method, parts.path or "/", parts.query, headers, body)
 
 
-def check(request: SignedRequest) -> None:
+def check(request: SignedRequest, now: datetime.datetime | None = None) -> None:
     signature = parse_signature(request)
     assert signature is not None
-    check_signature(request, signature, KNOWN.get)
+    check_signature(request, signature, KNOWN.get, now)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,27 @@ def test_temporary_key_without_its_token_is_refused() -> None:
     with pytest.raises(SignatureRefusedError) as refused:
         check(signed(SigV4Auth(bare, "ec2", "us-east-1"), "http://127.0.0.1:4000/"))
     assert refused.value.code == "InvalidClientTokenId"
+
+
+@pytest.mark.parametrize("minutes", [-16, 16, 60 * 24 * 365])
+def test_signature_of_another_time_is_refused(minutes: int) -> None:
+    request = signed(SigV4Auth(KEY, "ec2", "us-east-1"), "http://127.0.0.1:4000/")
+    with pytest.raises(SignatureRefusedError) as refused:
+        check(request, datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=minutes))
+    assert refused.value.code == "RequestExpired"
+
+
+def test_presigned_request_lasts_as_long_as_it_says() -> None:
+    request = signed(S3SigV4QueryAuth(KEY, "s3", "us-east-1", expires=60), "http://127.0.0.1:4000/b/k", method="GET")
+    with pytest.raises(SignatureRefusedError, match="expired"):
+        check(request, datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=90))
+
+
+def test_unsigned_payload_is_for_s3_only() -> None:
+    request = signed(SigV4Auth(KEY, "ssm", "us-east-1"), "http://127.0.0.1:4000/", b"{}")
+    declared = {**request.headers, "x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
+    with pytest.raises(SignatureRefusedError):
+        check(dataclasses.replace(request, headers=declared, body=b"other"))
 
 
 def test_unsigned_request_has_no_signature() -> None:

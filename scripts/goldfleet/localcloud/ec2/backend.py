@@ -50,7 +50,7 @@ class LocalEC2Backend(ImagesBackend):
         self._choose_network(options, security_group_names)
         reservation = super().run_instances(image_id, count, user_data, security_group_names, **options)
         for instance in reservation.instances:
-            self.lifecycle.launch(instance, image)
+            self.lifecycle.launch(instance, image, instance.terminate)
         if token:
             self.reservations_by_token[token] = reservation
         return reservation

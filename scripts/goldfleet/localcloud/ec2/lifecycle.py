@@ -30,26 +30,39 @@ class Lifecycle:
         self._last_job: dict[str, Future[None]] = {}
         self._enforced: dict[str, str] = {}
 
-    def launch(self, instance: Any, image: str) -> None:
-        """Boot a new instance; it goes from pending to running, or to terminated with the reason."""
+    def launch(self, instance: Any, image: str, give_up: Callable[[], object]) -> None:
+        """Boot a new instance; it goes from pending to running.
+
+        When it cannot be booted its machine is removed and `give_up` writes moto's record of that.
+        """
         set_state(instance, "pending")
         spec = MachineSpec(instance.id, image, instance.private_ip, instance.private_dns_name.partition(".")[0])
-        self._submit(instance, lambda: self._boot(instance, lambda: self._world.machines.create(spec)))
+        machines = self._world.machines
+
+        def fail() -> None:
+            machines.remove(instance.id)
+            with self._world.lock:
+                give_up()
+
+        self._submit(instance, lambda: self._boot(instance, lambda: machines.create(spec), fail))
 
     def start(self, instance: Any) -> None:
-        """Start a stopped instance."""
+        """Start a stopped instance; one that cannot be started is stopped again, with its disk."""
+
+        def fail() -> None:
+            with self._world.lock:
+                set_state(instance, "stopped")
+
         set_state(instance, "pending")
-        self._submit(instance, lambda: self._boot(instance, lambda: None))
+        self._submit(instance, lambda: self._boot(instance, lambda: None, fail))
 
     def stop(self, instance: Any, finish: Callable[[], object]) -> None:
         """Shut an instance down; `finish` writes moto's own record of it once the machine has stopped."""
-        set_state(instance, "stopping")
-        self._submit(instance, lambda: self._end(instance, self._world.machines.stop, finish))
+        self._begin_end(instance, "stopping", self._world.machines.stop, finish)
 
     def terminate(self, instance: Any, finish: Callable[[], object]) -> None:
         """Remove an instance's machine; its address is free only once the machine is gone."""
-        set_state(instance, "shutting-down")
-        self._submit(instance, lambda: self._end(instance, self._world.machines.remove, finish))
+        self._begin_end(instance, "shutting-down", self._world.machines.remove, finish)
 
     def reboot(self, instance: Any) -> None:
         """Restart an instance's machine; its state stays running, as on EC2."""
@@ -107,26 +120,39 @@ class Lifecycle:
                 before.exception()
             try:
                 work()
-            except GoldfleetError as error:
-                log.error("%s: %s", instance.id, error)
+            except Exception as error:
+                log.error("%s: %s", instance.id, error, exc_info=not isinstance(error, GoldfleetError))
                 with self._world.lock:
                     instance.state_reason.code, instance.state_reason.message = "Server.InternalError", str(error)
 
         self._last_job[instance.id] = self._world.workers.submit(job)
 
-    def _boot(self, instance: Any, prepare: Callable[[], None]) -> None:
+    def _boot(self, instance: Any, prepare: Callable[[], None], fail: Callable[[], None]) -> None:
         try:
             prepare()
             self._world.machines.start(instance.id, self._table(instance))
-        except GoldfleetError:
-            with self._world.lock:
-                set_state(instance, "terminated")
-            self._world.machines.remove(instance.id)
+        except Exception:
+            fail()
             raise
         with self._world.lock:
             if instance.state == "pending":
                 set_state(instance, "running")
             self.refresh_filters()
+
+    def _begin_end(self, instance: Any, state: str, act: Callable[[str], None], finish: Callable[[], object]) -> None:
+        """Go into a passing state and submit the end; an end that fails leaves the state from before, to be asked again."""
+        previous = instance.state
+        set_state(instance, state)
+
+        def work() -> None:
+            try:
+                self._end(instance, act, finish)
+            except Exception:
+                with self._world.lock:
+                    set_state(instance, "running" if previous == "pending" else previous)
+                raise
+
+        self._submit(instance, work)
 
     def _end(self, instance: Any, act: Callable[[str], None], finish: Callable[[], object]) -> None:
         act(instance.id)

@@ -79,7 +79,9 @@ class LocalEC2Response(EC2Response):
     def get_console_output(self) -> ActionResult:
         """Return what the machine really wrote to its console."""
         instance = self.ec2_backend.get_instance(self._get_param("InstanceId"))
-        output = self.ec2_backend.world.machines.console(instance.id)
+        world = self.ec2_backend.world
+        with world.unlocked():
+            output = world.machines.console(instance.id)
         encoded = Base64EncodedString.from_raw_string(output.decode("utf-8", "replace"))
         return ActionResult({"InstanceId": instance.id, "Timestamp": utcnow(), "Output": encoded})
 

@@ -5,7 +5,9 @@ collaborators here. Set once by `install`, before moto builds anything.
 """
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from goldfleet.localcloud.machines import Machines
@@ -20,3 +22,12 @@ class World:
     machines: Machines
     lock: threading.RLock = field(default_factory=threading.RLock)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32, thread_name_prefix="machine"))
+
+    @contextmanager
+    def unlocked(self) -> Iterator[None]:
+        """Let others in while an API call asks podman something; only from within an API call, which holds the lock once."""
+        self.lock.release()
+        try:
+            yield
+        finally:
+            self.lock.acquire()
