@@ -230,6 +230,17 @@ def parse_variables(pairs: Sequence[str]) -> dict[str, JsonValue]:
     return variables
 
 
+def check_image_name(name: str) -> str:
+    """Return a name as it is.
+
+    Raises UsageError when no image can have it.
+    """
+    try:
+        return _check_name(name)
+    except ValueError as error:
+        raise UsageError(f"{name!r} is no name of an image: {error}.", "See `goldfleet images list`.") from error
+
+
 def with_variables(image: ImageSettings, extra: Mapping[str, JsonValue]) -> ImageSettings:
     """Return the image's settings with some of its variables replaced or added."""
     return image.model_copy(update={"variables": {**image.variables, **extra}})

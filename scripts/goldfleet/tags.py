@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from goldfleet.errors import UsageError
+
 IMAGE = "goldfleet:image"
 FINGERPRINT = "goldfleet:fingerprint"
 SOURCE_AMI = "goldfleet:source-ami"
@@ -30,6 +32,15 @@ def build_run_id(now: datetime, random_hex: str) -> str:
 def is_run_id(text: str) -> bool:
     """Tell whether `text` is exactly one run id."""
     return _RUN_ID.fullmatch(text) is not None
+
+
+def check_run_id(text: str) -> None:
+    """Raise UsageError for a text that is not exactly one run id."""
+    if not is_run_id(text):
+        raise UsageError(
+            f"{text!r} is no run id: wanted one such as 20261123-141530-a1b2c3.",
+            "`goldfleet images gc --dry-run` shows those of runs that left something.",
+        )
 
 
 def ami_name(image: str, run_id: str) -> str:

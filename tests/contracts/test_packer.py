@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from goldfleet.bake.inputs import read_tree
+from goldfleet.bake.run_folder import FIRST_MODERN_PACKER, RunFolder, assemble
+from goldfleet.config import load_settings
+
 PROJECT = Path(__file__).resolve().parents[2]
 PACKER = PROJECT / "packer"
-COMPAT_LAYOUT = ("variables.pkr.hcl", "build.pkr.hcl", "compat/source_1_6.pkr.hcl")
-MODERN_LAYOUT = ("plugins.pkr.hcl", "variables.pkr.hcl", "source.pkr.hcl", "build.pkr.hcl")
+COMPAT, MODERN = (1, 6, 6), FIRST_MODERN_PACKER
 ONLY_MODERN = {"imds_support", "metadata_options", "http_endpoint", "http_tokens", "http_put_response_hop_limit"}
 ONLY_COMPAT = {
     "custom_endpoint_ec2",
@@ -58,15 +61,12 @@ def without(lines: list[str], names: set[str]) -> list[str]:
     return [line for line in lines if line.split(" ")[0] not in names]
 
 
-def assemble(folder: Path, layout: tuple[str, ...]) -> Path:
-    """Copy a layout flat into folder/packer, with what its paths lead to beside it, as a run folder has it."""
-    packer = folder / "packer"
-    packer.mkdir()
-    for name in layout:
-        shutil.copy(PACKER / name, packer)
-    for name in ("playbooks", "inventory"):
-        shutil.copytree(PROJECT / name, folder / name)
-    return packer
+def assembled(folder: Path, version: tuple[int, ...]) -> str:
+    """Return the packer folder of a run folder that goldfleet bake assembles from this project for a Packer."""
+    _, settings = load_settings(PROJECT).pick_image(None)
+    run = RunFolder(folder / "run")
+    assemble(run, read_tree(PROJECT, settings, []), settings.packer, version)
+    return str(run.packer)
 
 
 def run_packer(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -121,19 +121,19 @@ def test_seal_check_is_the_last_provisioner() -> None:
 
 def test_compat_layout_is_valid(tmp_path: Path) -> None:
     """Packer 1.6 accepts what goldfleet bake assembles for it."""
-    seen = run_packer(tmp_path, "validate", str(assemble(tmp_path, COMPAT_LAYOUT)))
+    seen = run_packer(tmp_path, "validate", assembled(tmp_path, COMPAT))
     assert (seen.returncode, seen.stdout + seen.stderr) == (0, seen.stdout + seen.stderr)
 
 
 def test_compat_layout_refuses_a_bad_name_with_a_sentence(tmp_path: Path) -> None:
     """A wrong variable is told by what would be right."""
-    seen = run_packer(tmp_path, "validate", "-var", "image=Web Shop", str(assemble(tmp_path, COMPAT_LAYOUT)))
+    seen = run_packer(tmp_path, "validate", "-var", "image=Web Shop", assembled(tmp_path, COMPAT))
     assert "The image needs a name of 1 to 63 lower-case letters" in seen.stdout + seen.stderr
 
 
 def test_packer_1_6_refuses_the_modern_layout(tmp_path: Path) -> None:
     """The reason for the second layout still holds; once it does not, compat/ can go."""
-    seen = run_packer(tmp_path, "validate", str(assemble(tmp_path, MODERN_LAYOUT)))
+    seen = run_packer(tmp_path, "validate", assembled(tmp_path, MODERN))
     assert "required_plugins" in seen.stdout + seen.stderr
 
 

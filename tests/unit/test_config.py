@@ -1,6 +1,6 @@
 import pytest
 
-from goldfleet.config import ImageSettings, parse_settings, parse_variables, with_variables
+from goldfleet.config import ImageSettings, check_image_name, parse_settings, parse_variables, with_variables
 from goldfleet.errors import UsageError
 
 ALL_WRONG = """
@@ -116,3 +116,13 @@ def test_extra_variables_replace_and_leave_the_original_alone() -> None:
     settings = ImageSettings(variables={"a": 1, "b": 2})
     assert with_variables(settings, {"b": 3, "c": 4}).variables == {"a": 1, "b": 3, "c": 4}
     assert settings.variables == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize("name", ["bad name", "", "App", "-app", "a" * 41])
+def test_impossible_image_name_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError, match="is no name of an image: wanted 1 to 40 small letters"):
+        check_image_name(name)
+
+
+def test_possible_image_name_is_accepted() -> None:
+    assert check_image_name("app-2") == "app-2"

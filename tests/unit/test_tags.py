@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldfleet import tags
+from goldfleet.errors import UsageError
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 IMAGES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
@@ -52,3 +53,9 @@ def test_time_of_verification_is_verified() -> None:
 )
 def test_only_things_with_both_tags_are_temporary(resource_tags: dict[str, str], temporary: bool) -> None:
     assert tags.is_temporary(resource_tags) is temporary
+
+
+@pytest.mark.parametrize("text", ["nonsense", "", "20261123-141530-a1b2c3 ", "*"])
+def test_what_is_no_run_id_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match="is no run id: wanted one such as"):
+        tags.check_run_id(text)

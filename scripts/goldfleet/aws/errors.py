@@ -27,8 +27,40 @@ _NEXT_STEPS = {
     "InstanceLimitExceeded": "End instances that are not needed, or have the limit raised.",
     "VcpuLimitExceeded": "End instances that are not needed, or have the limit raised.",
     "InvalidParameterCombination": "Check that instance_type and architecture in goldfleet.toml go together.",
-    "OptInRequired": "Accept the base AMI's terms, or choose another one.",
+    "OptInRequired": "Accept the base AMI's terms, or choose another one. A region that is not enabled for the "
+    "account is refused like this too: enable it, or set another one.",
 }
+
+_USAGE: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
+    (
+        (botocore_errors.NoCredentialsError,),
+        "No AWS credentials were found",
+        'Set a profile (--profile or AWS_PROFILE), or use the local cloud: eval "$(goldfleet local env)".',
+    ),
+    (
+        (botocore_errors.PartialCredentialsError,),
+        "The AWS credentials are incomplete: {}",
+        "Set what is missing, or unset the rest and set a profile (--profile or AWS_PROFILE).",
+    ),
+    (
+        (botocore_errors.NoRegionError,),
+        "No AWS region is set",
+        "Set one: --region, AWS_REGION, or the profile's region.",
+    ),
+    (
+        (botocore_errors.InvalidRegionError,),
+        "The AWS region is wrong: {}",
+        "Set one such as eu-west-1: --region, AWS_REGION, or the profile's region.",
+    ),
+    ((botocore_errors.ConfigParseError,), "{}", "Mend AWS's configuration file."),
+    ((botocore_errors.ProfileNotFound,), "{}", "Check --profile or AWS_PROFILE."),
+    (
+        (botocore_errors.TokenRetrievalError, botocore_errors.UnauthorizedSSOTokenError),
+        "The AWS login is not valid: {}",
+        "Log in again, then run again.",
+    ),
+)
+"""botocore's errors that the user's settings cause, a sentence with the place of botocore's own text, the next step."""
 
 
 class ThingIsGoneError(AwsError):
@@ -107,23 +139,14 @@ def _next_step(code: str, operation: str) -> str:
 
 def from_botocore_error(error: Exception, operation: str) -> GoldfleetError:
     """Return our error for one that botocore raised without an answer from AWS."""
-    match error:
-        case botocore_errors.NoCredentialsError() | botocore_errors.PartialCredentialsError():
-            return UsageError(
-                "No AWS credentials were found.",
-                'Set a profile (--profile or AWS_PROFILE), or use the local cloud: eval "$(goldfleet local env)".',
-            )
-        case botocore_errors.NoRegionError():
-            return UsageError("No AWS region is set.", "Set one: --region, AWS_REGION, or the profile's region.")
-        case botocore_errors.ProfileNotFound():
-            return UsageError(f"{error}.", "Check --profile or AWS_PROFILE.")
-        case botocore_errors.TokenRetrievalError() | botocore_errors.UnauthorizedSSOTokenError():
-            return UsageError(f"The AWS login is not valid: {error}.", "Log in again, then run again.")
-        case botocore_errors.EndpointConnectionError() | botocore_errors.ConnectionError():
-            return AwsError(
-                f"AWS could not be reached ({operation}): {error}.",
-                "Check the network, the region and AWS_ENDPOINT_URL (goldfleet local status, for the local cloud).",
-                operation=operation,
-            )
-        case _:
-            return AwsError(f"{operation} failed: {str(error).rstrip('.')}.", operation=operation)
+    text = str(error).rstrip(".")
+    for kinds, sentence, next_step in _USAGE:
+        if isinstance(error, kinds):
+            return UsageError(f"{sentence.format(text)}.", next_step)
+    if isinstance(error, botocore_errors.EndpointConnectionError | botocore_errors.ConnectionError):
+        return AwsError(
+            f"AWS could not be reached ({operation}): {text}.",
+            "Check the network, the region and AWS_ENDPOINT_URL (goldfleet local status, for the local cloud).",
+            operation=operation,
+        )
+    return AwsError(f"{operation} failed: {text}.", operation=operation)

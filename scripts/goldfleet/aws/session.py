@@ -1,9 +1,12 @@
-"""One boto3 session, found the standard way (profile, region, AWS_ENDPOINT_URL), whose API calls are counted.
+"""One boto3 session, found the standard way (profile, AWS_REGION, AWS_ENDPOINT_URL), whose API calls are counted.
 
 boto3 is imported when the first session is opened, not before: `goldfleet --help` must not wait for it.
 """
 
+import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from goldfleet import __version__
@@ -62,16 +65,19 @@ class AwsSession:
         return self._session.profile_name
 
     def ec2(self) -> "EC2Client":
-        """Return a client for EC2. Raises UsageError without a region."""
-        return self._session.client("ec2", config=_config())
+        """Return a client for EC2. Raises UsageError when settings for AWS are wrong."""
+        with _usable_settings():
+            return self._session.client("ec2", config=_config())
 
     def ssm(self) -> "SSMClient":
-        """Return a client for Systems Manager. Raises UsageError without a region."""
-        return self._session.client("ssm", config=_config())
+        """Return a client for Systems Manager. Raises UsageError when settings for AWS are wrong."""
+        with _usable_settings():
+            return self._session.client("ssm", config=_config())
 
     def sts(self) -> "STSClient":
-        """Return a client for the Security Token Service. Raises UsageError without a region."""
-        return self._session.client("sts", config=_config())
+        """Return a client for the Security Token Service. Raises UsageError when settings for AWS are wrong."""
+        with _usable_settings():
+            return self._session.client("sts", config=_config())
 
     def _count(self, model: object, **_: object) -> None:
         self.counter.count(str(getattr(model, "name", "unknown")))
@@ -80,6 +86,7 @@ class AwsSession:
 def open_session(profile: str | None = None, region: str | None = None) -> AwsSession:
     """Return a session for the profile and region given, or the ones that the environment and AWS's files name.
 
+    AWS_REGION, which boto3 does not read, comes before AWS_DEFAULT_REGION, which it does.
     Raises UsageError when there is no such profile or no region.
     """
     import boto3  # noqa: PLC0415 - see the module's docstring
@@ -88,11 +95,28 @@ def open_session(profile: str | None = None, region: str | None = None) -> AwsSe
     from goldfleet.errors import UsageError  # noqa: PLC0415
 
     with explained("opening a session"):
-        session = boto3.Session(profile_name=profile, region_name=region)
+        session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION") or None)
     opened = AwsSession(session, CallCounter())
     if not opened.region:
         raise UsageError("No AWS region is set.", "Set one: --region, AWS_REGION, or the profile's region.")
     return opened
+
+
+@contextmanager
+def _usable_settings() -> Iterator[None]:
+    """Turn what boto3 says of wrong settings when it makes a client inside the block into UsageError."""
+    from goldfleet.aws.errors import explained  # noqa: PLC0415 - it imports botocore
+    from goldfleet.errors import UsageError  # noqa: PLC0415
+
+    try:
+        with explained("making a client"):
+            yield
+    except ValueError as error:
+        raise UsageError(
+            f"The settings for AWS cannot be used: {str(error).rstrip('.')}.",
+            "Check AWS_ENDPOINT_URL (wanted: a URL such as https://ec2.eu-west-1.amazonaws.com), AWS_MAX_ATTEMPTS "
+            "(a whole number) and the profile.",
+        ) from error
 
 
 def _config() -> "Config":

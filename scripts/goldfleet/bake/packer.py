@@ -4,7 +4,7 @@ import collections
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from packerpy import PackerExecutable
@@ -17,6 +17,21 @@ from goldfleet.stop import StopFlag
 
 LINES_KEPT = 2000
 """How many of the last lines of output are looked through for the reason of a failure; the log has them all."""
+
+
+_HARMLESS = (
+    "ANSIBLE_FORKS",
+    "ANSIBLE_LOCAL_TEMP",
+    "ANSIBLE_TIMEOUT",
+    "ANSIBLE_VAULT_IDENTITY_LIST",
+    "ANSIBLE_VAULT_PASSWORD_FILE",
+    "PKR_VAR_aws_endpoint_url",
+    "PKR_VAR_skip_credential_validation",
+    "PKR_VAR_skip_metadata_api_check",
+    "PKR_VAR_skip_region_validation",
+)
+_COULD_CHANGE_THE_IMAGE = ("ANSIBLE_", "PKR_VAR_")
+"""Variables that begin so may name other roles, plugins or inputs than were fingerprinted; only _HARMLESS ones pass."""
 
 
 class PackerCommand(PackerExecutable):  # type: ignore[misc]  # packer-py has no types
@@ -64,13 +79,24 @@ def find_packer(environment: Mapping[str, str]) -> str:
     return path
 
 
-def packer_environment(environment: Mapping[str, str], region: str, profile: str | None) -> dict[str, str]:
+def packer_environment(
+    environment: Mapping[str, str], region: str, profile: str | None, collections_path: Sequence[Path]
+) -> dict[str, str]:
     """Return the environment for Packer: this process's, the region and profile that goldfleet uses, and on PATH first
     the programs of this virtual environment, where ansible-playbook is.
+
+    Variables by which Ansible or Packer would bake something else than was fingerprinted are left out, and collections
+    are found where their versions were read.
     """
+    inherited = {
+        name: value
+        for name, value in environment.items()
+        if name in _HARMLESS or not name.startswith(_COULD_CHANGE_THE_IMAGE)
+    }
     programs = str(Path(sys.executable).parent)
     added = {
         "PATH": os.pathsep.join([programs, environment.get("PATH", os.defpath)]),
+        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(map(str, collections_path)),
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "CHECKPOINT_DISABLE": "1",
@@ -78,7 +104,7 @@ def packer_environment(environment: Mapping[str, str], region: str, profile: str
     }
     if profile:
         added["AWS_PROFILE"] = profile
-    return {**environment, **added}
+    return {**inherited, **added}
 
 
 class Packer:

@@ -12,8 +12,9 @@ from goldfleet.aws.model import Image
 from goldfleet.bake.facts import encode_facts
 from goldfleet.bake.model import Facts, Shelf
 from goldfleet.bake.ports import Cloud, Parameters
-from goldfleet.bake.shelf import read_pointers
+from goldfleet.bake.shelf import read_pointers, read_shelf
 from goldfleet.errors import RefusedError
+from goldfleet.lease import Lease
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,19 @@ class Publisher:
     def _tag(self, image_id: str, key: str, value: str) -> None:
         self.before_write()
         self.cloud.set_tags(image_id, {key: value})
+
+
+def roll_back_under_lease(image: str, publisher: Publisher, lease: Lease, time: str) -> str:
+    """Swap an image's pointers while its lease is held, and return the id of the image that is current now.
+
+    Raises RefusedError when there is nothing to go back to, before anything is written, or somebody has the lease.
+    """
+    image_to_go_back_to(image, read_shelf(image, publisher.cloud, publisher.parameters))
+    lease.acquire()
+    try:
+        return publisher.roll_back(image, read_shelf(image, publisher.cloud, publisher.parameters), time)
+    finally:
+        lease.release()
 
 
 def image_to_go_back_to(image: str, shelf: Shelf) -> Image:

@@ -22,9 +22,9 @@ from goldfleet.bake.drive import bake
 from goldfleet.bake.model import Outcome
 from goldfleet.bake.packer import Packer, packer_environment
 from goldfleet.bake.ports import BakeRequest, Progress, World
-from goldfleet.bake.publish import Publisher
-from goldfleet.bake.shelf import read_shelf
+from goldfleet.bake.publish import Publisher, roll_back_under_lease
 from goldfleet.clock import SystemClock
+from goldfleet.config import check_image_name
 from goldfleet.lease import Holder, Lease
 from goldfleet.ssh.keys import make_key_pair
 from goldfleet.stop import StopFlag, StoppableClock, catch_signals
@@ -75,7 +75,8 @@ def run_bake(request: BakeRequest, aws: AwsOptions, progress: Progress, stop: St
 
 
 def _build_world(request: BakeRequest, session: AwsSession, profile: str | None, tools: _Tools) -> World:
-    environment = packer_environment(os.environ, session.region, profile)
+    collections_path = default_search_path(request.project)
+    environment = packer_environment(os.environ, session.region, profile, collections_path)
     patient_clock = SystemClock()
     clock = StoppableClock(patient_clock, tools.stop)
     return World(
@@ -90,7 +91,7 @@ def _build_world(request: BakeRequest, session: AwsSession, profile: str | None,
         random_hex=random_hex,
         owner=lambda: describe_owner(session),
         commit=lambda: read_commit(request.project),
-        collections_path=default_search_path(request.project),
+        collections_path=collections_path,
     )
 
 
@@ -120,20 +121,17 @@ def show_image(wanted: str, aws: AwsOptions) -> catalog.ImageDetails:
 def roll_back(image: str, aws: AwsOptions) -> str:
     """Make an image's previous AMI current, under the image's lease, and return its id.
 
-    Raises RefusedError when there is none, it cannot be used, or somebody is baking the image.
+    Raises UsageError for an impossible name, RefusedError when there is no such AMI, it cannot be used, or somebody is
+    baking the image.
     """
+    check_image_name(image)
     session = open_session(aws.profile, aws.region)
     cloud, parameters, clock = Ec2(session.ec2()), Ssm(session.ssm()), SystemClock()
     run = tags.build_run_id(clock.now(), random_hex(6))
     holder = Holder(describe_owner(session), run, random_hex(32))
     lease = Lease(parameters, clock, tags.image_lease(image), holder, ROLLBACK_LEASE)
-    lease.acquire()
-    try:
-        shelf = read_shelf(image, cloud, parameters)
-        publisher = Publisher(cloud, parameters, lease.assert_held)
-        return publisher.roll_back(image, shelf, tags.format_time(clock.now()))
-    finally:
-        lease.release()
+    publisher = Publisher(cloud, parameters, lease.assert_held)
+    return roll_back_under_lease(image, publisher, lease, tags.format_time(clock.now()))
 
 
 def collect_garbage(
@@ -141,8 +139,10 @@ def collect_garbage(
 ) -> tuple[cleanup.Removed, ...]:
     """Plan what dead runs left, and give the plan to the executor.
 
-    Raises RefusedError when the run that is named is still at work.
+    Raises UsageError when `only_run` is no run id, RefusedError when that run is still at work.
     """
+    if only_run is not None:
+        tags.check_run_id(only_run)
     session = open_session(aws.profile, aws.region)
     cloud, parameters, clock = Ec2(session.ec2()), Ssm(session.ssm()), SystemClock()
     runs = cleanup.choose_runs(cloud, parameters, clock, only_run)

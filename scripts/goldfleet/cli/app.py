@@ -9,7 +9,7 @@ import importlib.util
 import json
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from goldfleet import __version__
+from goldfleet.cli.output import UnfinishedError
 from goldfleet.errors import GoldfleetError, RefusedError
 
 COMMANDS = {
@@ -87,7 +88,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = app(args=list(arguments), prog_name="goldfleet", standalone_mode=False)
     except GoldfleetError as error:
-        return _report(error, "--json" in arguments)
+        return report_error(error, "--json" in arguments)
+    except UnfinishedError as unfinished:
+        return report_error(unfinished.error, "--json" in arguments, unfinished.facts)
     except typer.TyperException as error:
         print(f"goldfleet: {error.format_message()} See `goldfleet --help`.", file=sys.stderr)
         return error.exit_code
@@ -101,8 +104,11 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _report(error: GoldfleetError, as_json: bool) -> int:
-    """Print an error for people on stderr and, when JSON was asked for, for programs on stdout."""
+def report_error(error: GoldfleetError, as_json: bool, facts: Mapping[str, Any] | None = None) -> int:
+    """Print an error for people on stderr and return its exit code.
+
+    When JSON was asked for, one document for programs goes to stdout: the facts there are, and the key `error`.
+    """
     reasons = error.reasons if isinstance(error, RefusedError) else ()
     print(f"goldfleet: {error}", *(f"  - {reason}" for reason in reasons), sep="\n", file=sys.stderr)
     if as_json:
@@ -113,5 +119,5 @@ def _report(error: GoldfleetError, as_json: bool) -> int:
             "next_step": error.next_step,
             "reasons": list(reasons),
         }
-        print(json.dumps({"error": document}, indent=2))
+        print(json.dumps({**(facts or {}), "error": document}, indent=2))
     return error.exit_code

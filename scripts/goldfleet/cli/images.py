@@ -8,6 +8,7 @@ from goldfleet.cli.output import (
     JsonOption,
     ProfileOption,
     RegionOption,
+    UnfinishedError,
     print_json,
     print_table,
 )
@@ -118,17 +119,27 @@ def collect_garbage(
     from goldfleet.bake.cleanup import DisplayOnlyExecutor, RemovingExecutor
     from goldfleet.bake.wiring import AwsOptions
     from goldfleet.bake.wiring import collect_garbage as collect
-    from goldfleet.errors import StoppedError
 
     make_executor = (lambda _cleaner: DisplayOnlyExecutor()) if dry_run else RemovingExecutor
     removed = collect(run, make_executor, AwsOptions(profile, region))
+    show_removed(removed, "would" if dry_run else "done:", as_json)
+
+
+def show_removed(removed: "tuple[Removed, ...]", word: str, as_json: bool) -> None:
+    """Print what was removed.
+
+    Raises UnfinishedError when something is left.
+    """
+    from goldfleet.errors import StoppedError
+
+    facts = {"runs": [removed_document(one) for one in removed]}
+    if not as_json:
+        _print_removed(removed, word)
+    if left := [text for one in removed for text in one.left]:
+        error = StoppedError(f"Not everything could be removed: {'; '.join(left)}.", "Run the same command again.")
+        raise UnfinishedError(error, facts)
     if as_json:
-        print_json([removed_document(one) for one in removed])
-    else:
-        _print_removed(removed, "would" if dry_run else "done:")
-    left = [text for one in removed for text in one.left]
-    if left:
-        raise StoppedError(f"Not everything could be removed: {'; '.join(left)}.", "Run the same command again.")
+        print_json(facts)
 
 
 def details_document(details: "ImageDetails") -> dict[str, Any]:

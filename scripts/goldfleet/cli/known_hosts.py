@@ -1,10 +1,23 @@
 """`goldfleet known-hosts`: pins the SSH host keys of running instances for ansible and ssh."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from goldfleet.cli.output import JsonOption, ProfileOption, ProjectOption, RegionOption, print_json, print_table
+from goldfleet.cli.output import (
+    JsonOption,
+    ProfileOption,
+    ProjectOption,
+    RegionOption,
+    UnfinishedError,
+    print_json,
+    print_table,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from goldfleet.ssh.pinning import Pinned
 
 
 def known_hosts(
@@ -18,32 +31,40 @@ def known_hosts(
     as_json: JsonOption = False,
 ) -> None:
     """Pin host keys from the console output of running instances in .goldfleet/known_hosts."""
-    from dataclasses import asdict
     from pathlib import Path
 
     from goldfleet.aws.ec2 import Ec2
     from goldfleet.aws.session import open_session
     from goldfleet.clock import SystemClock
-    from goldfleet.errors import AwsError, RefusedError
-    from goldfleet.ssh.pinning import pin_instances
+    from goldfleet.ssh.pinning import choose_instances, pin_instances
 
-    filters = {**parse_tags(tag or [], bool(instance_ids)), "instance-state-name": ["running"]}
+    filters = parse_tags(tag or [], bool(instance_ids))
     cloud = Ec2(open_session(profile, region).ec2())
-    instances = cloud.instances(filters, instance_ids or [])
-    if not instances:
-        raise RefusedError("No running instance matches.", "Check the ids or tags, and the region.")
+    instances = choose_instances(cloud, instance_ids or [], filters)
     file = Path(project).resolve() / ".goldfleet" / "known_hosts"
-    pinned = pin_instances(instances, cloud, file, SystemClock(), wait_seconds)
-    if as_json:
-        print_json([asdict(one) for one in pinned])
-    else:
+    show_pinned(pin_instances(instances, cloud, file, SystemClock(), wait_seconds), wait_seconds, as_json)
+
+
+def show_pinned(pinned: "Sequence[Pinned]", wait_seconds: int, as_json: bool) -> None:
+    """Print what was pinned.
+
+    Raises UnfinishedError when an instance showed no keys.
+    """
+    from dataclasses import asdict
+
+    from goldfleet.errors import AwsError
+
+    facts = {"instances": [asdict(one) for one in pinned]}
+    if not as_json:
         print_table(("instance", "keys", "names"), ((p.instance_id, str(p.keys), " ".join(p.names)) for p in pinned))
-    missing = [one.instance_id for one in pinned if not one.keys]
-    if missing:
-        raise AwsError(
+    if missing := [one.instance_id for one in pinned if not one.keys]:
+        error = AwsError(
             f"No SSH host keys on the console of {', '.join(missing)} within {wait_seconds} s.",
             "cloud-init prints them at the first boot; wait longer with --wait-seconds.",
         )
+        raise UnfinishedError(error, facts)
+    if as_json:
+        print_json(facts)
 
 
 def parse_tags(pairs: list[str], has_ids: bool) -> dict[str, list[str]]:

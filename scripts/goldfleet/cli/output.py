@@ -5,7 +5,7 @@ Colours and live progress only on a terminal; plain lines otherwise.
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from goldfleet.bake.model import Stage, StageTime
+    from goldfleet.errors import GoldfleetError
 
 PLAIN_WIDTH = 200
 LONGEST_LINE = 100
@@ -23,6 +24,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON on
 ProfileOption = Annotated[str | None, typer.Option(help="AWS profile; the default is AWS_PROFILE's.")]
 RegionOption = Annotated[str | None, typer.Option(help="AWS region; the default is AWS_REGION's or the profile's.")]
 ProjectOption = Annotated[str, typer.Option(help="Folder with goldfleet.toml.")]
+
+
+class UnfinishedError(Exception):
+    """An error that follows facts: with --json both must be one document, which only cli.app can print."""
+
+    def __init__(self, error: "GoldfleetError", facts: Mapping[str, Any]) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.facts = facts
 
 
 def print_json(document: object) -> None:

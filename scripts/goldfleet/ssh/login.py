@@ -1,6 +1,7 @@
 """Logs in to a machine with the `ssh` program and a configuration of our own."""
 
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from goldfleet.errors import UsageError
@@ -19,10 +20,13 @@ BOOT_IS_OVER = (
 class Ssh:
     """Runs commands on one machine, by address, as its SSH configuration says."""
 
-    def __init__(self, config: Path, address: str, stop: StopFlag) -> None:
+    def __init__(
+        self, config: Path, address: str, stop: StopFlag, timeout_seconds: float = LOGIN_TIMEOUT_SECONDS
+    ) -> None:
         self._config = config
         self._address = address
         self._stop = stop
+        self._timeout_seconds = timeout_seconds
 
     def login_error(self) -> str:
         """Return "" when a login works, else what ssh says; it tries once."""
@@ -32,14 +36,14 @@ class Ssh:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=LOGIN_TIMEOUT_SECONDS,
+                timeout=self._timeout_seconds,
                 stdin=subprocess.DEVNULL,
                 check=False,
             )
         except FileNotFoundError as error:
             raise UsageError("There is no `ssh` on PATH.", "Install OpenSSH's client.") from error
         except subprocess.TimeoutExpired:
-            return f"no answer within {LOGIN_TIMEOUT_SECONDS} s"
+            return f"no answer within {self._timeout_seconds} s"
         if ended.returncode == 0:
             return ""
         return (ended.stderr.strip().splitlines() or [f"exit status {ended.returncode}"])[-1]
@@ -50,9 +54,10 @@ class Ssh:
         run_streaming(Command(words, environment, Path("/"), grace_seconds=5), lambda _line: None, self._stop)
 
     def close(self) -> None:
-        """End the shared connection, if there is one."""
+        """End the shared connection, if there is one; one that does not answer ends by itself a minute later."""
         words = ["ssh", "-F", str(self._config), "-O", "exit", self._address]
-        subprocess.run(words, capture_output=True, timeout=LOGIN_TIMEOUT_SECONDS, check=False)
+        with suppress(subprocess.TimeoutExpired, FileNotFoundError):
+            subprocess.run(words, capture_output=True, timeout=self._timeout_seconds, check=False)
 
     def _words(self, command: str) -> list[str]:
         return ["ssh", "-F", str(self._config), self._address, command]

@@ -14,6 +14,7 @@ OPEN = """
 from goldfleet.aws.session import open_session
 from goldfleet.errors import GoldfleetError
 try:
+    {before}
     session = open_session(*{arguments!r})
     client = session.ec2()
     print(session.region, session.profile, client.meta.endpoint_url, client.meta.config.retries["mode"])
@@ -23,14 +24,14 @@ except GoldfleetError as error:
 """
 
 
-def open_with(environment: dict[str, str], *arguments: str, more: str = "pass") -> str:
+def open_with(environment: dict[str, str], *arguments: str | None, before: str = "pass", more: str = "pass") -> str:
     isolated = {
         "PATH": os.environ["PATH"],
         "AWS_CONFIG_FILE": "/nowhere",
         "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    code = OPEN.format(arguments=arguments, more=more)
+    code = OPEN.format(arguments=arguments, before=before, more=more)
     ended = subprocess.run(
         [sys.executable, "-c", code], env={**isolated, **environment}, capture_output=True, text=True, check=True
     )
@@ -40,6 +41,48 @@ def open_with(environment: dict[str, str], *arguments: str, more: str = "pass") 
 def test_region_and_endpoint_come_from_the_environment() -> None:
     environment = {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     assert open_with(environment) == "eu-west-1 default http://127.0.0.1:9 standard"
+
+
+def test_region_is_found_in_aws_region_alone() -> None:
+    assert open_with({"AWS_REGION": "eu-west-3"}).startswith("eu-west-3 default https://ec2.eu-west-3.amazonaws.com")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "region"), [((None, "eu-west-1"), "eu-west-1"), ((), "eu-west-2")], ids=["argument", "environment"]
+)
+def test_region_asked_for_comes_before_aws_region_and_that_before_boto3s_own(
+    arguments: tuple[str | None, ...], region: str
+) -> None:
+    environment = {"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3"}
+    assert open_with(environment, *arguments).split()[0] == region
+
+
+def test_empty_aws_region_does_not_hide_boto3s_own() -> None:
+    assert open_with({"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-3"}).split()[0] == "eu-west-3"
+
+
+@pytest.mark.parametrize("service", ["ec2", "ssm", "sts"])
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        (
+            {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE"},
+            "UsageError The AWS credentials are incomplete: Partial credentials found in env, missing: "
+            "AWS_SECRET_ACCESS_KEY. Set what is missing",
+        ),
+        (
+            {"AWS_ENDPOINT_URL": "nonsense"},
+            "UsageError The settings for AWS cannot be used: Invalid endpoint: nonsense.",
+        ),
+        ({"AWS_ENDPOINT_URL": "http://[x"}, "UsageError The settings for AWS cannot be used: Invalid IPv6 URL."),
+        ({"AWS_MAX_ATTEMPTS": "many"}, "UsageError The settings for AWS cannot be used: invalid literal"),
+        ({"AWS_REGION": "us_east!"}, "UsageError The AWS region is wrong: Provided region_name 'us_east!'"),
+    ],
+    ids=["half a key", "endpoint", "address", "attempts", "region"],
+)
+def test_wrong_settings_are_usage_errors_of_every_client(environment: dict[str, str], told: str, service: str) -> None:
+    code = f"from goldfleet.aws.session import open_session as o\n    o().{service}()"
+    assert open_with({"AWS_REGION": "eu-west-1", **environment}, before=code).startswith(told)
 
 
 def test_missing_region_is_a_usage_error() -> None:

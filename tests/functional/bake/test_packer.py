@@ -3,12 +3,14 @@
 import os
 import signal
 import stat
+import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from goldfleet.bake.collections import collections_path
 from goldfleet.bake.packer import Packer, find_packer, packer_environment
 from goldfleet.bake.run_folder import RunFolder
 from goldfleet.errors import AwsError, StoppedError, UsageError
@@ -64,7 +66,7 @@ class Kitchen:
         self.stop = StopFlag()
         self.lines: list[str] = []
         self.environment = packer_environment(
-            {"PATH": f"{self.bin}:{os.environ['PATH']}"}, region="us-east-1", profile="ops"
+            {"PATH": f"{self.bin}:{os.environ['PATH']}"}, region="us-east-1", profile="ops", collections_path=()
         )
 
     def packer(self, grace_seconds: float = 5.0) -> Packer:
@@ -170,8 +172,57 @@ def test_missing_packer_is_a_usage_error(tmp_path: Path) -> None:
 
 
 def test_programs_of_this_environment_come_first_on_path() -> None:
-    environment = packer_environment({"PATH": "/usr/bin", "X": "1"}, "eu-west-1", None)
+    environment = packer_environment({"PATH": "/usr/bin", "X": "1"}, "eu-west-1", None, ())
     assert environment["PATH"].endswith(":/usr/bin")
     assert Path(environment["PATH"].split(":")[0], "pytest").exists()
     assert environment["X"] == "1"
     assert "AWS_PROFILE" not in environment
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ANSIBLE_ROLES_PATH",
+        "ANSIBLE_CONFIG",
+        "ANSIBLE_HOME",
+        "ANSIBLE_FILTER_PLUGINS",
+        "ANSIBLE_ACTION_PLUGINS",
+        "ANSIBLE_LIBRARY",
+        "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH",
+        "PKR_VAR_source_ami",
+        "PKR_VAR_playbook",
+        "PKR_VAR_fingerprint",
+    ],
+)
+def test_variable_that_could_change_what_is_baked_does_not_reach_packer(name: str) -> None:
+    assert name not in packer_environment({"PATH": "/usr/bin", name: "x"}, "eu-west-1", None, ())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ANSIBLE_VAULT_PASSWORD_FILE",
+        "ANSIBLE_VAULT_IDENTITY_LIST",
+        "PKR_VAR_aws_endpoint_url",
+        "PKR_VAR_skip_region_validation",
+        "PKR_VAR_skip_credential_validation",
+        "PKR_VAR_skip_metadata_api_check",
+        "HTTPS_PROXY",
+        "AWS_ENDPOINT_URL",
+    ],
+)
+def test_variable_that_cannot_reaches_packer(name: str) -> None:
+    assert packer_environment({"PATH": "/usr/bin", name: "x"}, "eu-west-1", None, ())[name] == "x"
+
+
+def test_collections_are_found_where_their_versions_were_read(tmp_path: Path) -> None:
+    """Ansible itself is asked: a path of the caller's would be looked up in the run folder."""
+    installed = tmp_path / "collections"
+    metadata = installed / "ansible_collections" / "some" / "thing" / "MANIFEST.json"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text('{"collection_info": {"namespace": "some", "name": "thing", "version": "9.8.7"}}')
+    caller = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "ANSIBLE_COLLECTIONS_PATH": "collections"}
+    environment = packer_environment(caller, "eu-west-1", None, collections_path(tmp_path, caller, tmp_path))
+    command = ["ansible-galaxy", "collection", "list", "some.thing", "--format", "json"]
+    told = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=True)
+    assert "9.8.7" in told.stdout

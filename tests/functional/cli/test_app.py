@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from goldfleet import __version__
+from goldfleet.cli.app import report_error
+from goldfleet.errors import AwsError
 from tests.doubles.project import make_project
 
 ISOLATED = {
@@ -56,8 +58,10 @@ def test_help_lists_the_command(command: str) -> None:
         ),
         (("known-hosts",), "No instance was named. Give instance ids, or --tag key=value."),
         (("known-hosts", "--tag", "web"), "--tag web: wanted key=value."),
+        (("images", "rollback", "bad name"), "'bad name' is no name of an image: wanted 1 to 40 small letters"),
+        (("images", "gc", "--run", "nonsense"), "'nonsense' is no run id: wanted one such as 20261123-141530-a1b2c3"),
     ],
-    ids=["command", "option", "argument", "project", "no instances", "tag"],
+    ids=["command", "option", "argument", "project", "no instances", "tag", "image", "run"],
 )
 def test_wrong_usage_is_one_sentence_and_exit_2(arguments: tuple[str, ...], told: str) -> None:
     ended = goldfleet(*arguments)
@@ -99,3 +103,13 @@ def test_error_is_json_too_when_json_was_asked_for() -> None:
     error = json.loads(ended.stdout)["error"]
     assert (error["kind"], error["exit_code"]) == ("UsageError", 2)
     assert error["message"] in ended.stderr
+
+
+def test_error_after_facts_is_one_json_document_with_both(capsys: pytest.CaptureFixture[str]) -> None:
+    code = report_error(AwsError("No keys.", "Wait."), as_json=True, facts={"instances": [{"keys": 0}]})
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert code == AwsError.exit_code
+    assert document["instances"] == [{"keys": 0}]
+    assert (document["error"]["kind"], document["error"]["message"]) == ("AwsError", "No keys.")
+    assert captured.err == "goldfleet: No keys. Wait.\n"

@@ -12,10 +12,11 @@ from goldfleet.bake.janitor import DeleteKeyPair, RunPlan
 from goldfleet.bake.model import CheckCounts, Outcome, Stage, StageTime
 from goldfleet.bake.wiring import BakeReport
 from goldfleet.cli.bake import bake_document, print_report
-from goldfleet.cli.images import details_document, removed_document
-from goldfleet.cli.known_hosts import parse_tags
-from goldfleet.cli.output import LiveProgress, PlainProgress, make_progress, print_table
-from goldfleet.errors import UsageError
+from goldfleet.cli.images import details_document, removed_document, show_removed
+from goldfleet.cli.known_hosts import parse_tags, show_pinned
+from goldfleet.cli.output import LiveProgress, PlainProgress, UnfinishedError, make_progress, print_table
+from goldfleet.errors import AwsError, StoppedError, UsageError
+from goldfleet.ssh.pinning import Pinned
 
 OUTCOME = Outcome("baked", "app", "ami-1", "run-1", "f" * 64, "ami-0", ("no verified image yet",), CheckCounts(57))
 REPORT = BakeReport(OUTCOME, {"DescribeImages": 2, "RunInstances": 1})
@@ -106,3 +107,39 @@ def test_tags_become_filters() -> None:
     assert parse_tags([], has_ids=True) == {}
     with pytest.raises(UsageError, match="No instance was named"):
         parse_tags([], has_ids=False)
+
+
+PLAN = RunPlan("run-1", "2026", (DeleteKeyPair("k"),))
+
+
+def test_removals_that_left_something_print_no_json_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UnfinishedError) as caught:
+        show_removed((Removed(PLAN, ("could not delete key pair k",)),), "done:", as_json=True)
+    assert capsys.readouterr().out == ""
+    assert isinstance(caught.value.error, StoppedError)
+    assert caught.value.facts["runs"][0]["left"] == ["could not delete key pair k"]
+
+
+def test_removals_are_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
+    show_removed((Removed(PLAN),), "done:", as_json=True)
+    assert json.loads(capsys.readouterr().out)["runs"][0]["removals"] == ["delete key pair k"]
+
+
+def test_silent_console_prints_no_json_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UnfinishedError) as caught:
+        show_pinned([Pinned("i-1", ("a",), 1), Pinned("i-2", ("b",), 0)], 60, as_json=True)
+    assert capsys.readouterr().out == ""
+    assert isinstance(caught.value.error, AwsError)
+    assert "console of i-2 within 60 s" in caught.value.error.message
+    assert [one["keys"] for one in caught.value.facts["instances"]] == [1, 0]
+
+
+def test_silent_console_is_in_the_table_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UnfinishedError):
+        show_pinned([Pinned("i-2", ("b",), 0)], 60, as_json=False)
+    assert "i-2" in capsys.readouterr().out
+
+
+def test_pinned_instances_are_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
+    show_pinned([Pinned("i-1", ("a",), 1)], 60, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"instances": [{"instance_id": "i-1", "names": ["a"], "keys": 1}]}

@@ -1,6 +1,8 @@
 """The real ssh-keygen, and the real ssh's reading of our configuration."""
 
+import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,8 @@ import pytest
 from goldfleet.errors import UsageError
 from goldfleet.ssh.config import Target, build_ssh_config
 from goldfleet.ssh.keys import make_key_pair
+from goldfleet.ssh.login import Ssh
+from goldfleet.stop import StopFlag
 
 SECURE = (
     "stricthostkeychecking true",
@@ -56,3 +60,14 @@ def test_private_key_is_readable_for_its_owner_only(tmp_path: Path) -> None:
 def test_key_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="ssh-keygen could not write"):
         make_key_pair(tmp_path / "missing" / "id_ed25519", "x")
+
+
+def test_shared_connection_that_does_not_answer_is_left_behind(tmp_path: Path) -> None:
+    config, path = tmp_path / "ssh_config", tmp_path / "control"
+    config.write_text(f"Host 10.0.0.1\n  ControlPath {path}\n")
+    started = time.monotonic()
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(path))
+        silent.listen()
+        Ssh(config, "10.0.0.1", StopFlag(), timeout_seconds=0.5).close()
+    assert 0.4 < time.monotonic() - started < 10

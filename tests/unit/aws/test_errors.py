@@ -33,6 +33,8 @@ def explain(error: Exception) -> GoldfleetError:
         ("RequestLimitExceeded", AwsError, "run again in a few minutes"),
         ("VPCIdNotSpecified", AwsError, "set subnet_id in goldfleet.toml"),
         ("InsufficientInstanceCapacity", AwsError, "set another instance_type"),
+        ("OptInRequired", AwsError, "Accept the base AMI's terms, or choose another one"),
+        ("OptInRequired", AwsError, "A region that is not enabled"),
         ("SomethingNew", AwsError, "AWS refused RunInstances of ami-1: Because (SomethingNew, request r-1)."),
     ],
 )
@@ -52,7 +54,13 @@ def test_unknown_code_keeps_operation_code_and_request() -> None:
     ("error", "kind", "told"),
     [
         (botocore_errors.NoCredentialsError(), UsageError, "No AWS credentials were found"),
-        (botocore_errors.PartialCredentialsError(provider="env", cred_var="x"), UsageError, "No AWS credentials"),
+        (
+            botocore_errors.PartialCredentialsError(provider="env", cred_var="x"),
+            UsageError,
+            "credentials are incomplete",
+        ),
+        (botocore_errors.InvalidRegionError(region_name="us_east!"), UsageError, "'us_east!'"),
+        (botocore_errors.ConfigParseError(path="/c"), UsageError, "/c"),
         (botocore_errors.NoRegionError(), UsageError, "No AWS region is set"),
         (botocore_errors.ProfileNotFound(profile="ops"), UsageError, "ops"),
         (botocore_errors.EndpointConnectionError(endpoint_url="http://x"), AwsError, "could not be reached"),

@@ -1,9 +1,12 @@
+from datetime import timedelta
+
 import pytest
 
 from goldfleet import tags
-from goldfleet.bake.publish import Publisher
+from goldfleet.bake.publish import Publisher, roll_back_under_lease
 from goldfleet.bake.shelf import read_shelf
 from goldfleet.errors import AwsError, RefusedError, StoppedError
+from goldfleet.lease import Holder, Lease
 from tests.doubles.account import InMemoryAccount
 from tests.doubles.clock import VirtualClock
 from tests.doubles.parameters import InMemoryParameters
@@ -32,6 +35,13 @@ class Counter:
     def roll_back(self) -> str:
         shelf = read_shelf("app", self.account, self.parameters)
         return self.publisher().roll_back("app", shelf, TIME)
+
+    def lease(self, token: str) -> Lease:
+        holder = Holder("somebody", "20261123-141530-a1b2c3", token)
+        return Lease(self.parameters, self.account.clock, tags.image_lease("app"), holder, timedelta(minutes=2))
+
+    def roll_back_under_lease(self) -> str:
+        return roll_back_under_lease("app", self.publisher(), self.lease("own"), TIME)
 
     @property
     def pointers(self) -> tuple[str, str]:
@@ -104,3 +114,33 @@ def test_nothing_is_written_without_the_lease(counter: Counter) -> None:
         publisher.record_failed(counter.new)
     assert counter.pointers == (counter.new, counter.old)
     assert counter.account.images[counter.new].tags[tags.VERIFIED] == TIME
+
+
+LEASE = tags.lease_parameter(tags.image_lease("app"))
+
+
+def test_rollback_under_the_lease_gives_it_back(counter: Counter) -> None:
+    assert counter.roll_back_under_lease() == counter.old
+    assert counter.pointers == (counter.old, counter.new)
+    assert counter.roll_back_under_lease() == counter.new
+
+
+def test_rollback_that_cannot_be_writes_no_lease(counter: Counter) -> None:
+    del counter.parameters.history[PREVIOUS]
+    with pytest.raises(RefusedError, match="Image app has no previous AMI"):
+        counter.roll_back_under_lease()
+    assert LEASE not in counter.parameters.history
+
+
+def test_rollback_while_somebody_bakes_is_refused(counter: Counter) -> None:
+    counter.lease("other").acquire()
+    with pytest.raises(RefusedError, match="is held by somebody"):
+        counter.roll_back_under_lease()
+    assert counter.pointers == (counter.new, counter.old)
+
+
+def test_rollback_that_fails_gives_the_lease_back(counter: Counter) -> None:
+    counter.account.faults["CreateTags"] = AwsError("AWS is down.")
+    with pytest.raises(AwsError):
+        counter.roll_back_under_lease()
+    assert '"released": true' in counter.parameters.value(LEASE)
