@@ -46,8 +46,18 @@ def test_contracts_hold() -> None:
         ("bake/make.py", "import goldfleet.localcloud.state", "The product does not know the local cloud BROKEN"),
         ("aws/ec2.py", "import goldfleet.bake.drive", "errors below all BROKEN"),
         ("bake/ports.py", "import goldfleet.bake.make", "Inside bake imports run one way BROKEN"),
+        ("scaling/balance.py", "import time", "BROKEN"),
     ],
-    ids=["clock in a pure module", "process", "os", "boto3 in a domain", "local cloud", "upwards", "inside bake"],
+    ids=[
+        "clock in a pure module",
+        "process",
+        "os",
+        "boto3 in a domain",
+        "local cloud",
+        "upwards",
+        "inside bake",
+        "clock in the model",
+    ],
 )
 def test_planted_import_breaks_its_contract(copy: Path, module: str, planted: str, contract: str) -> None:
     path = copy / "scripts" / "goldfleet" / module
