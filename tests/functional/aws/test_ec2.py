@@ -113,6 +113,7 @@ def test_only_port_22_is_opened_to_the_ranges(stubs: Stubber, ec2: Ec2) -> None:
     wanted = {"GroupId": "sg-1", "IpPermissions": [permission]}
     stubs.add_response("authorize_security_group_ingress", {"Return": True}, wanted)
     ec2.allow_ssh("sg-1", ["203.0.113.7/32", "198.51.100.0/24"])
+    stubs.assert_no_pending_responses()
 
 
 def test_security_groups_are_read_page_by_page(stubs: Stubber, ec2: Ec2) -> None:
@@ -203,6 +204,7 @@ def test_removing_what_is_gone_is_fine(
 ) -> None:
     stubs.add_client_error(operation, code, expected_params=argument)
     getattr(ec2, method)("x")
+    stubs.assert_no_pending_responses()
 
 
 def test_group_in_use_is_told_apart(stubs: Stubber, ec2: Ec2) -> None:
@@ -216,6 +218,7 @@ def test_tags_are_set_and_removed(stubs: Stubber, ec2: Ec2) -> None:
     stubs.add_response("delete_tags", {}, {"Resources": ["ami-1"], "Tags": [{"Key": "a"}]})
     ec2.set_tags("ami-1", {"a": "b"})
     ec2.remove_tag("ami-1", "a")
+    stubs.assert_no_pending_responses()
 
 
 def test_snapshots_key_pairs_and_subnets(stubs: Stubber, ec2: Ec2) -> None:
