@@ -58,6 +58,19 @@ def _check_name(name: str) -> str:
     return name
 
 
+def _check_group_name(name: str) -> str:
+    if not 1 <= len(name) <= 255 or not name.isprintable() or ":" in name:
+        raise ValueError("wanted the name of an Auto Scaling group: 1 to 255 printable characters, no colon")
+    return name
+
+
+def _check_surge(surge: int | str) -> int | str:
+    match = re.fullmatch(r"([0-9]{1,4})%?", str(surge))
+    if match is None or int(match[1]) < 1 or isinstance(surge, bool):
+        raise ValueError('wanted a whole number of instances such as 2, or a share of the group such as "25%"')
+    return surge
+
+
 def _check_variable(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError("wanted the name of an Ansible variable: letters, digits, underscores, no digit first")
@@ -68,6 +81,8 @@ ProjectPath = Annotated[str, AfterValidator(_check_inside_project)]
 Cidr = Annotated[str, AfterValidator(_check_cidr)]
 ImageName = Annotated[str, AfterValidator(_check_name)]
 VariableName = Annotated[str, AfterValidator(_check_variable)]
+GroupName = Annotated[str, AfterValidator(_check_group_name)]
+Surge = Annotated[int | str, AfterValidator(_check_surge)]
 
 
 class _Section(BaseModel):
@@ -155,16 +170,75 @@ class ImageSettings(_Section):
     )
 
 
+class GroupSettings(_Section):
+    """One Auto Scaling group: which image it runs, how its servers are reached, how an image is rolled through it."""
+
+    image: ImageName | None = Field(
+        default=None,
+        description="Image of this file that the group runs. Not needed when the file has one only. Its specs and login "
+        "user are those that `goldfleet verify` uses.",
+    )
+    ssh_private_key: str | None = Field(
+        default=None,
+        min_length=1,
+        description="File with the private key for the group's servers; ~ is the home folder. Without it ssh's own "
+        "keys and agent are used.",
+    )
+    surge: Surge = Field(
+        default=1,
+        description='How many instances a roll adds before old ones go: a number, or a share such as "25%" of the '
+        "desired capacity, rounded down, at least 1.",
+    )
+    warm_up_seconds: int = Field(
+        default=30,
+        ge=0,
+        le=3600,
+        description="Seconds that a new instance must stay in service and healthy in every target group before an old "
+        "one goes.",
+    )
+    ready_timeout_minutes: int = Field(
+        default=15,
+        ge=1,
+        le=240,
+        description="Minutes from a new instance's launch until it must be proven; then the roll stops.",
+    )
+    verify_timeout_minutes: int = Field(
+        default=20, ge=1, le=240, description="Minutes that all checks of one server may take together."
+    )
+    lease_minutes: int = Field(
+        default=2,
+        ge=1,
+        le=60,
+        description="Minutes that a roll's lease lasts; it is renewed while the roll runs. A killed roll blocks the next "
+        "command on the group this long.",
+    )
+
+
 class Settings(_Section):
     """The whole of goldfleet.toml."""
 
     images: dict[ImageName, ImageSettings] = Field(default_factory=dict, description="Images by name.")
+    groups: dict[GroupName, GroupSettings] = Field(
+        default_factory=dict,
+        description="Auto Scaling groups by name. A group that is not named here has the defaults.",
+    )
 
     @model_validator(mode="after")
     def _has_an_image(self) -> "Settings":
         if not self.images:
             raise ValueError("wanted at least one [images.<name>] section")
         return self
+
+    @model_validator(mode="after")
+    def _groups_name_images(self) -> "Settings":
+        for group, settings in self.groups.items():
+            if settings.image is not None and settings.image not in self.images:
+                raise ValueError(f"groups.{group}.image is {settings.image!r}, wanted one of {sorted(self.images)}")
+        return self
+
+    def pick_group(self, name: str) -> GroupSettings:
+        """Return the settings of a group; the defaults when the file does not name it."""
+        return self.groups.get(name, GroupSettings())
 
     def pick_image(self, name: str | None) -> tuple[str, ImageSettings]:
         """Return the image asked for, or the only one there is.
@@ -282,7 +356,8 @@ def _wanted(details: Mapping[str, Any]) -> str:
 
 def _suggestion(where: tuple[str, ...]) -> str:
     """Return the keys that are allowed at this place, the likely one first."""
-    known = list(ImageSettings.model_fields if len(where) == 3 else Settings.model_fields)
+    section = GroupSettings if where[0] == "groups" else ImageSettings
+    known = list(section.model_fields if len(where) == 3 else Settings.model_fields)
     close = difflib.get_close_matches(where[-1], known, n=1)
     if close:
         return f"Wanted {close[0]}?"

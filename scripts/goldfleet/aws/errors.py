@@ -95,7 +95,13 @@ _CLASSES: tuple[tuple[type[AwsError], tuple[str, ...]], ...] = (
     (ThingInUseError, ("DependencyViolation", "InvalidSnapshot.InUse", "ResourceInUse", "InvalidGroup.InUse")),
     (
         ThingExistsError,
-        ("ParameterAlreadyExists", "InvalidGroup.Duplicate", "InvalidKeyPair.Duplicate", "InvalidPermission.Duplicate"),
+        (
+            "ParameterAlreadyExists",
+            "InvalidGroup.Duplicate",
+            "InvalidKeyPair.Duplicate",
+            "InvalidPermission.Duplicate",
+            "AlreadyExists",
+        ),
     ),
 )
 

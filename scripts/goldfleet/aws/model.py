@@ -90,3 +90,80 @@ class Launch:
     subnet_id: str | None
     tags: Mapping[str, str]
     client_token: str
+
+
+@dataclass(frozen=True)
+class LaunchSpec:
+    """What an Auto Scaling group launches from, or what one of its instances was launched from.
+
+    Either a launch configuration's name, or a launch template's id and a version as AWS tells it ("4", "$Latest").
+    """
+
+    launch_configuration_name: str = ""
+    launch_template_id: str = ""
+    launch_template_name: str = ""
+    version: str = ""
+
+    @property
+    def is_template(self) -> bool:
+        """Tell whether this is a launch template's version."""
+        return bool(self.launch_template_id)
+
+    def __str__(self) -> str:
+        """Return it as people write it."""
+        if self.is_template:
+            return f"launch template {self.launch_template_name or self.launch_template_id} version {self.version}"
+        return f"launch configuration {self.launch_configuration_name or '(gone)'}"
+
+
+@dataclass(frozen=True)
+class GroupInstance:
+    """An instance as its Auto Scaling group tells of it. `lifecycle_state` and `health_status` are AWS's words."""
+
+    instance_id: str
+    lifecycle_state: str
+    health_status: str
+    launch: LaunchSpec
+    availability_zone: str = ""
+    is_protected: bool = False
+
+
+@dataclass(frozen=True)
+class AutoScalingGroup:
+    """An Auto Scaling group. `suspended` maps a process to AWS's reason; `status` is "Delete in progress" or ""."""
+
+    name: str
+    min_size: int
+    max_size: int
+    desired_capacity: int
+    launch: LaunchSpec
+    instances: tuple[GroupInstance, ...] = ()
+    target_group_arns: tuple[str, ...] = ()
+    suspended: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    health_check_types: tuple[str, ...] = ("EC2",)
+    health_check_grace_seconds: int = 0
+    has_mixed_instances_policy: bool = False
+    status: str = ""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """A scaling activity, as DescribeScalingActivities shows it."""
+
+    activity_id: str
+    description: str
+    cause: str
+    status_code: str
+    status_message: str = ""
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class TargetHealth:
+    """What a target group says of one target: AWS's state (initial, healthy, unhealthy, draining, unused, unavailable)."""
+
+    instance_id: str
+    state: str
+    reason: str = ""
+    description: str = ""

@@ -14,7 +14,9 @@ from goldfleet import __version__
 if TYPE_CHECKING:
     import boto3
     from botocore.config import Config
+    from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_sts import STSClient
 
@@ -68,6 +70,16 @@ class AwsSession:
         """Return a client for EC2. Raises UsageError when settings for AWS are wrong."""
         with _usable_settings():
             return self._session.client("ec2", config=_config())
+
+    def autoscaling(self) -> "AutoScalingClient":
+        """Return a client for EC2 Auto Scaling. Raises UsageError when settings for AWS are wrong."""
+        with _usable_settings():
+            return self._session.client("autoscaling", config=_config())
+
+    def elbv2(self) -> "ElasticLoadBalancingv2Client":
+        """Return a client for Elastic Load Balancing v2. Raises UsageError when settings for AWS are wrong."""
+        with _usable_settings():
+            return self._session.client("elbv2", config=_config())
 
     def ssm(self) -> "SSMClient":
         """Return a client for Systems Manager. Raises UsageError when settings for AWS are wrong."""
