@@ -36,6 +36,13 @@ UNTRUTHFUL_EC2_ACTIONS = frozenset({
     "CreateCustomerGateway", "CreateTransitGateway", "CreateVpcEndpoint", "CreateEgressOnlyInternetGateway",
     "RequestSpotFleet", "RequestSpotInstances", "CreateFleet", "AssociateVpcCidrBlock",
 })  # fmt: skip
+# Promised by no part of goldfleet.scaling.
+UNTRUTHFUL_AUTOSCALING_ACTIONS = frozenset({
+    "StartInstanceRefresh", "CancelInstanceRefresh", "RollbackInstanceRefresh", "PutWarmPool", "DeleteWarmPool",
+    "PutNotificationConfiguration", "DeleteNotificationConfiguration", "AttachLoadBalancers", "DetachLoadBalancers",
+    "AttachTrafficSources", "DetachTrafficSources", "GetPredictiveScalingForecast", "LaunchInstances",
+})  # fmt: skip
+UNTRUTHFUL_ACTIONS = {"ec2": UNTRUTHFUL_EC2_ACTIONS, "autoscaling": UNTRUTHFUL_AUTOSCALING_ACTIONS}
 JSON_SERVICES = frozenset({"acm", "codedeploy", "kms", "logs", "secretsmanager", "ssm", "tagging"})
 
 WsgiApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -103,7 +110,7 @@ class Gate:
             raise SignatureRefusedError("UnsupportedOperation", f"The local cloud has no service {call.service!r}.")
         if call.service in REGIONAL_SERVICES and signature.region != self.region:
             raise SignatureRefusedError("OptInRequired", f"The local cloud has one region, {self.region}.")
-        if call.service == "ec2" and call.action in UNTRUTHFUL_EC2_ACTIONS:
+        if call.action in UNTRUTHFUL_ACTIONS.get(call.service, ()):
             raise SignatureRefusedError("UnsupportedOperation", f"The local cloud has no {call.action}.")
 
     def _record(self, call: Call, status: int, started: float, refusal: str) -> None:

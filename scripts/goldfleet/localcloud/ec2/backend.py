@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 from moto.ec2 import urls
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.vpcs import VPC
+from moto.iam.exceptions import NotFoundException
 
 from goldfleet.localcloud.ec2.images import ImagesBackend
 from goldfleet.localcloud.ec2.lifecycle import Lifecycle
+from goldfleet.localcloud.ec2.templates import profile_of, volume_tags, with_template
 from goldfleet.localcloud.ec2.world import World
 
 
@@ -23,6 +25,7 @@ class LocalEC2Backend(ImagesBackend):
     def __init__(self, region_name: str, account_id: str) -> None:
         self.snapshot_images: dict[str, str] = {}
         self.reservations_by_token: dict[str, Any] = {}
+        self.template_versions_by_token: dict[tuple[str, str], Any] = {}
         super().__init__(region_name, account_id)
         self.lifecycle = Lifecycle(self.world, self.all_instances)
         self.register_base_image()
@@ -46,14 +49,37 @@ class LocalEC2Backend(ImagesBackend):
         token = options.get("client_token") or ""
         if token in self.reservations_by_token:
             return self.reservations_by_token[token]
-        image = self.image_of(image_id or self._template_image(options.get("launch_template")))
-        self._choose_network(options, security_group_names)
+        data = self._template_data(options.get("launch_template"))
+        profile = profile_of(options, data)
+        if data:
+            options = with_template(options, data)
+        image = self.image_of(image_id or str(data.get("ImageId", "")))
+        self._choose_network(options, security_group_names, data)
         reservation = super().run_instances(image_id, count, user_data, security_group_names, **options)
         for instance in reservation.instances:
+            self.give_profile(instance, profile)
+            self._tag_volumes(instance, volume_tags(data))
             self.lifecycle.launch(instance, image, instance.terminate)
         if token:
             self.reservations_by_token[token] = reservation
         return reservation
+
+    def give_profile(self, instance: Any, profile: dict[str, Any]) -> None:
+        """Associate an instance profile ({} for none) with an instance that was just launched.
+
+        Raises InvalidParameterValue, and ends the instance, when there is no such profile.
+        """
+        if not profile:
+            return
+        try:
+            self.associate_iam_instance_profile(instance_id=instance.id, **profile)
+        except NotFoundException as error:
+            instance.terminate()
+            name = profile["iam_instance_profile_name"] or profile["iam_instance_profile_arn"]
+            raise EC2ClientError(
+                "InvalidParameterValue",
+                f"Value ({name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name",
+            ) from error
 
     def start_instances(self, instance_ids: list[str]) -> list[Any]:
         """Start stopped instances; running ones stay as they are."""
@@ -141,10 +167,16 @@ class LocalEC2Backend(ImagesBackend):
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _template_image(self, launch_template: dict[str, Any] | None) -> str:
-        return str(self._get_template_from_args(launch_template).image_id) if launch_template else ""
+    def _template_data(self, launch_template: dict[str, Any] | None) -> dict[str, Any]:
+        return dict(self._get_template_from_args(launch_template).data) if launch_template else {}
 
-    def _choose_network(self, options: dict[str, Any], security_group_names: list[str]) -> None:
+    def _tag_volumes(self, instance: Any, tags: dict[str, str]) -> None:
+        for device in instance.block_device_mapping.values() if tags else ():
+            self.volumes[device.volume_id].add_tags(tags)
+
+    def _choose_network(
+        self, options: dict[str, Any], security_group_names: list[str], data: dict[str, Any]
+    ) -> None:  # fmt: skip
         """Choose the default subnet and group where the launch names none; refuse a subnet without machines."""
         interfaces = options.get("nics") or []
         subnet_id = options.get("subnet_id") or next((nic["SubnetId"] for nic in interfaces if "SubnetId" in nic), None)
@@ -161,7 +193,8 @@ class LocalEC2Backend(ImagesBackend):
         if self.get_subnet(subnet_id).vpc_id != self.get_default_vpc().id:
             raise EC2ClientError("Unsupported", "The local cloud runs instances in the default VPC only.")
         named = security_group_names or options.get("security_group_ids") or any("Groups" in nic for nic in interfaces)
-        if not named and not options.get("launch_template"):
+        named = named or data.get("SecurityGroupIds") or data.get("SecurityGroups")
+        if not named:
             options["security_group_ids"] = [self.get_default_security_group(self.get_default_vpc().id).id]
 
     def _then_enforce(self, result: Any) -> Any:

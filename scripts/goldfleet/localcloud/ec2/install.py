@@ -4,11 +4,12 @@ from typing import Any
 
 import moto.ec2.models as ec2_models
 import moto.ec2.urls as ec2_urls
-from moto.ec2.models import amis, elastic_network_interfaces, instances, subnets
+from moto.ec2.models import amis, elastic_network_interfaces, instances, launch_templates, subnets
 
 from goldfleet.localcloud.ec2 import models
 from goldfleet.localcloud.ec2.backend import LocalEC2Backend
 from goldfleet.localcloud.ec2.responses import LocalEC2Response
+from goldfleet.localcloud.ec2.templates import LocalLaunchTemplate
 from goldfleet.localcloud.ec2.world import World
 from goldfleet.localcloud.state import ACCOUNT_ID, REGION
 
@@ -20,6 +21,7 @@ def install(world: World) -> Any:
     elastic_network_interfaces.NetworkInterface = models.LocalNetworkInterface
     subnets.Subnet = models.LocalSubnet
     amis.Ami = models.LocalAmi
+    launch_templates.LaunchTemplate = LocalLaunchTemplate
     LocalEC2Backend.world = world
     ec2_models.ec2_backends.backend = LocalEC2Backend
     ec2_urls.url_paths["{0}/"] = LocalEC2Response.dispatch

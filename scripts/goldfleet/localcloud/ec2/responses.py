@@ -9,8 +9,10 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.responses import EC2Response
 from moto.iam.exceptions import NotFoundException
 
+from goldfleet.localcloud.ec2.templates import LaunchTemplateActions
 
-class LocalEC2Response(EC2Response):
+
+class LocalEC2Response(LaunchTemplateActions, EC2Response):
     """EC2's actions as the local cloud answers them."""
 
     def run_instances(self) -> ActionResult:
