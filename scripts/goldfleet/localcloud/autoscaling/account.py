@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
+from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.responses import AutoScalingResponse
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
 
 from goldfleet.localcloud.autoscaling.answers import Record
@@ -47,7 +47,7 @@ def action(method: Callable[[Any], dict[str, Any] | None]) -> Callable[[Any], Ac
         try:
             answer = method(self)
         except CallRefusedError as refusal:
-            raise ServiceException(refusal.code, refusal.message) from refusal
+            raise AutoscalingClientError(refusal.code, refusal.message) from refusal
         finally:
             self.account.engine.changed()
         return EmptyResult() if answer is None else ActionResult(answer)
