@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="podman runc netavark aardvark-dns iptables iproute2 uidmap util-linux mmdebstrap debian-archive-keyring packer openssh-client python3-venv"
+packages="podman runc netavark aardvark-dns iptables iproute2 uidmap util-linux mmdebstrap debian-archive-keyring packer openssh-client python3-venv chromium"
 
 say() { printf 'setup: %s\n' "$*"; }
 

@@ -236,9 +236,17 @@ class Settings(_Section):
                 raise ValueError(f"groups.{group}.image is {settings.image!r}, wanted one of {sorted(self.images)}")
         return self
 
-    def pick_group(self, name: str) -> GroupSettings:
-        """Return the settings of a group; the defaults when the file does not name it."""
-        return self.groups.get(name, GroupSettings())
+    def pick_group(self, name: str, **overrides: str | int | None) -> GroupSettings:
+        """Return the settings of a group, the defaults when the file does not name it; overrides that are not None count.
+
+        Raises UsageError for an override that the setting does not allow.
+        """
+        group = self.groups.get(name, GroupSettings())
+        given = {key: value for key, value in overrides.items() if value is not None}
+        try:
+            return GroupSettings.model_validate({**group.model_dump(), **given})
+        except ValidationError as error:
+            raise UsageError("\n".join(_option_complaint(dict(details)) for details in error.errors())) from error
 
     def pick_image(self, name: str | None) -> tuple[str, ImageSettings]:
         """Return the image asked for, or the only one there is.
@@ -341,6 +349,12 @@ def _complaint(file: str, details: Mapping[str, Any]) -> str:
     seen = details["input"]
     shown = "" if isinstance(seen, dict | Settings) else f" seen {_shown(seen)},"
     return f"{file}: key {key or '(top level)'}:{shown} {_wanted(details)}."
+
+
+def _option_complaint(details: Mapping[str, Any]) -> str:
+    """Return one sentence about one wrong option of the command line."""
+    option = str(details["loc"][0]).replace("_seconds", "").replace("_", "-")
+    return f"--{option}: seen {_shown(details['input'])}, {_wanted(details)}."
 
 
 def _wanted(details: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 Pure: no AWS call, no clock. Where each of them lives is said in DESIGN.md, section 5.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,6 +18,34 @@ RUN = "goldfleet:run"
 EXPIRES = "goldfleet:expires"
 VERIFIED = "goldfleet:verified"
 ROLLED_BACK = "goldfleet:rolled-back"
+
+PREVIOUS = "goldfleet:previous"
+"""Tag of an Auto Scaling group: what the roll that ended last replaced, for a rollback."""
+
+ROLL_PREFIX = "goldfleet:roll:"
+ROLL_ID = "goldfleet:roll:id"
+ROLL_STATE = "goldfleet:roll:state"
+ROLL_DIRECTION = "goldfleet:roll:direction"
+ROLL_TARGET = "goldfleet:roll:target"
+ROLL_PREVIOUS = "goldfleet:roll:previous"
+ROLL_SIZES = "goldfleet:roll:sizes"
+ROLL_POLICY = "goldfleet:roll:policy"
+ROLL_SURGE = "goldfleet:roll:surge"
+ROLL_RAISED_MAX = "goldfleet:roll:raised-max"
+ROLL_WHY = "goldfleet:roll:why"
+ROLL_TAGS = (
+    ROLL_ID,
+    ROLL_STATE,
+    ROLL_DIRECTION,
+    ROLL_TARGET,
+    ROLL_PREVIOUS,
+    ROLL_SIZES,
+    ROLL_POLICY,
+    ROLL_SURGE,
+    ROLL_RAISED_MAX,
+    ROLL_WHY,
+)
+"""Tags of an Auto Scaling group while a roll is in progress; goldfleet.roll.record reads and writes them."""
 
 VERIFICATION_FAILED = "failed"
 """Value of the tag `goldfleet:verified` on an image whose booted copy failed; any other value is a time."""
@@ -74,6 +103,11 @@ def facts_parameter(image: str, image_id: str) -> str:
     return f"/goldfleet/images/{image}/{image_id}"
 
 
+def variables_parameter(image: str, image_id: str) -> str:
+    """Return the SSM parameter that holds the role variables that the AMI was built with."""
+    return f"{facts_parameter(image, image_id)}/variables"
+
+
 def lease_parameter(name: str) -> str:
     """Return the SSM parameter that says who may do `name` now."""
     return f"/goldfleet/leases/{name}"
@@ -85,6 +119,26 @@ LEASES_PATH = "/goldfleet/leases"
 def image_lease(image: str) -> str:
     """Return the name of the lease that guards an image's AMIs and pointers."""
     return f"image-{image}"
+
+
+LONGEST_GROUP_IN_LEASE = 200
+
+
+def group_lease(group: str) -> str:
+    """Return the name of the lease that guards an Auto Scaling group.
+
+    A group's name may hold anything, a parameter's only letters, digits and `.-_`: other bytes become `_` and two
+    hexadecimal digits, and a name that gets too long its digest. Source: SSM API reference, PutParameter, Name.
+    """
+    encoded = "".join(
+        character
+        if re.fullmatch(r"[A-Za-z0-9.-]", character)
+        else "".join(f"_{byte:02x}" for byte in character.encode())
+        for character in group
+    )
+    if len(encoded) > LONGEST_GROUP_IN_LEASE:
+        encoded = f"sha256_{hashlib.sha256(group.encode()).hexdigest()}"
+    return f"group-{encoded}"
 
 
 def temporary_tags(image: str, run_id: str, expires: str) -> dict[str, str]:

@@ -13,7 +13,8 @@ from packaging.specifiers import SpecifierSet
 PROJECT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir() if (path / "tasks").is_dir())
 SCENARIOS = ("default", "alternative")
-SPECS = sorted(path.name for path in (PROJECT / "tests/fleet").glob("test_*.py"))
+SPECS = sorted(path.name for kind in ("fleet", "foundation") for path in (PROJECT / "tests" / kind).glob("test_*.py"))
+"""Specs of servers, and of the account's part that role aws_foundation builds."""
 
 
 def read_yaml(path: Path) -> Any:
@@ -34,10 +35,11 @@ def read_options(role: str) -> dict[str, Any]:
     return options
 
 
-def read_scenario_variables(role: str) -> dict[str, Any]:
-    """Return the variables that a role's alternative scenario sets."""
-    scenario = read_yaml(PROJECT / "roles" / role / "molecule/alternative/molecule.yml")
-    variables: dict[str, Any] = scenario["provisioner"]["inventory"]["group_vars"]["all"]["molecule_variables"]
+def read_scenario_variables(role: str, scenario: str) -> dict[str, Any]:
+    """Return the role variables that a role's scenario sets."""
+    file = read_yaml(PROJECT / "roles" / role / "molecule" / scenario / "molecule.yml") or {}
+    shared = file.get("provisioner", {}).get("inventory", {}).get("group_vars", {}).get("all", {})
+    variables: dict[str, Any] = shared.get("molecule_variables", {})
     return variables
 
 
@@ -120,20 +122,20 @@ def test_role_has_the_scenario(role: str, scenario: str) -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_default_scenario_sets_nothing(role: str) -> None:
     """The default scenario tries the defaults."""
-    assert read_yaml(PROJECT / "roles" / role / "molecule/default/molecule.yml") is None
+    assert read_scenario_variables(role, "default") == {}
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_alternative_scenario_moves_every_default(role: str) -> None:
     """No variable is tried with its default only."""
-    variables = read_scenario_variables(role)
+    variables = read_scenario_variables(role, "alternative")
     unmoved = [name for name, value in read_defaults(role).items() if variables.get(name, value) == value]
     assert unmoved == []
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_role_has_specs(role: str) -> None:
-    """What a role promises is tested on servers."""
+    """What a role promises is tested: on servers, or in an account."""
     assert f"test_{role}.py" in SPECS
 
 

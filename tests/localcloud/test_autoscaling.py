@@ -37,9 +37,8 @@ class Groups:
 
     def group(self, name: str = GROUP) -> dict[str, Any] | None:
         """Return the group."""
-        return next(
-            iter(self.client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]), None
-        )
+        found = self.client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+        return dict(found[0]) if found else None
 
     def members(self, state: str = "") -> list[dict[str, Any]]:
         """Return the group's instances, of one lifecycle state when it is given."""
@@ -50,7 +49,7 @@ class Groups:
     def activities(self, start: str = "") -> list[dict[str, Any]]:
         """Return the scaling activities whose description starts so, newest first."""
         found = self.client.describe_scaling_activities(AutoScalingGroupName=GROUP)["Activities"]
-        return [one for one in found if one["Description"].startswith(start)]
+        return [dict(one) for one in found if one["Description"].startswith(start)]
 
     def wait_settled(self, count: int) -> list[dict[str, Any]]:
         """Wait until exactly so many instances are there and all are in service."""
@@ -313,3 +312,14 @@ def test_unknown_group_is_refused_in_aws_words(groups: Groups) -> None:
     said = groups.cloud.aws_refused("autoscaling", "set-desired-capacity", "--auto-scaling-group-name", "nobody",
                                     "--desired-capacity", "1")  # fmt: skip
     assert "AutoScalingGroup name not found" in said
+
+
+def test_versions_are_filtered_by_image_newest_first(groups: Groups) -> None:
+    cloud = groups.cloud
+    show = ("ec2", "describe-launch-template-versions", "--launch-template-name", TEMPLATE, "--filters")
+    cloud.aws("ec2", "create-launch-template-version", "--launch-template-name", TEMPLATE, "--source-version", "1",
+              "--launch-template-data", '{"ImageId": "ami-0aaaaaaaaaaaaaaaa"}')  # fmt: skip
+    found = cloud.aws(*show, "Name=image-id,Values=ami-0aaaaaaaaaaaaaaaa")["LaunchTemplateVersions"]
+    assert [one["LaunchTemplateData"]["ImageId"] for one in found] == ["ami-0aaaaaaaaaaaaaaaa"]
+    numbers = [one["VersionNumber"] for one in cloud.aws(*show, "Name=image-id,Values=ami-*")["LaunchTemplateVersions"]]
+    assert numbers == sorted(numbers, reverse=True)

@@ -41,7 +41,7 @@ def complaints(text: str) -> list[str]:
         "g.toml: key images.app.ssh_source_cidrs.0: seen '1.2.3.4/99', wanted an IPv4 range such as 203.0.113.7/32.",
         "g.toml: key images.app.source_ami: seen 'ami-x', wanted text that matches ^ami-[0-9a-f]{8,17}$.",
         "g.toml: key images.app.instance_type: seen 3, wanted text in quotes.",
-        "g.toml: key fleet: unknown. Wanted one of images.",
+        "g.toml: key fleet: unknown. Wanted one of images, groups.",
     ],
     ids=lambda text: text.partition(": key ")[2].partition(":")[0],
 )
@@ -126,3 +126,37 @@ def test_impossible_image_name_is_a_usage_error(name: str) -> None:
 
 def test_possible_image_name_is_accepted() -> None:
     assert check_image_name("app-2") == "app-2"
+
+
+GROUP_TEXT = '[images.app]\n[groups.web]\nimage = "app"\nsurge = "25%"\nwarm_up_seconds = 5\n'
+
+
+def test_group_has_its_settings_and_one_that_is_not_named_the_defaults() -> None:
+    settings = parse_settings(GROUP_TEXT, "g.toml")
+    assert settings.pick_group("web").surge == "25%"
+    assert settings.pick_group("other").warm_up_seconds == 30
+
+
+def test_option_of_the_command_line_counts_over_the_file() -> None:
+    settings = parse_settings(GROUP_TEXT, "g.toml")
+    assert settings.pick_group("web", warm_up_seconds=0, ssh_private_key=None).warm_up_seconds == 0
+
+
+def test_option_out_of_range_is_named_as_an_option() -> None:
+    with pytest.raises(UsageError, match=r"--warm-up: seen -1, wanted 0 or more"):
+        parse_settings(GROUP_TEXT, "g.toml").pick_group("web", warm_up_seconds=-1)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[images.app]\n[groups.web]\nimage = "api"\n', "groups.web.image is 'api', wanted one of ['app']"),
+        ("[images.app]\n[groups.web]\nsurge = 0\n", "wanted a whole number of instances"),
+        ("[images.app]\n[groups.web]\nwarmup_seconds = 3\n", "Wanted warm_up_seconds?"),
+    ],
+    ids=["unknown image", "no surge", "misspelt key"],
+)
+def test_wrong_group_is_named(text: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_settings(text, "g.toml")
+    assert words in str(caught.value)

@@ -59,3 +59,23 @@ def test_only_things_with_both_tags_are_temporary(resource_tags: dict[str, str],
 def test_what_is_no_run_id_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="is no run id: wanted one such as"):
         tags.check_run_id(text)
+
+
+@pytest.mark.parametrize(
+    ("group", "lease"),
+    [
+        ("web", "group-web"),
+        ("Web.2-a", "group-Web.2-a"),
+        ("web servers/eu", "group-web_20servers_2feu"),
+        ("web_1", "group-web_5f1"),
+        ("wéb", "group-w_c3_a9b"),
+    ],
+)
+def test_lease_of_a_group_has_only_characters_that_a_parameter_may_have(group: str, lease: str) -> None:
+    assert tags.group_lease(group) == lease
+
+
+def test_lease_of_a_group_with_a_long_name_is_its_digest() -> None:
+    lease = tags.group_lease("é" * 255)
+    assert len(lease) < 100
+    assert lease != tags.group_lease("é" * 254)

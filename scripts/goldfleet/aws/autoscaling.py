@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from goldfleet.aws.errors import ThingExistsError, ThingIsGoneError, explained
 from goldfleet.aws.model import Activity, AutoScalingGroup, GroupInstance, LaunchSpec
+from goldfleet.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -85,7 +86,8 @@ class AutoScaling:
     def terminate(self, instance_id: str, *, decrements: bool) -> None:
         """Terminate an instance of a group; with `decrements` the group does not replace it.
 
-        Not idempotent with `decrements`: look before asking again. An instance that no group has (any more) is fine.
+        Not idempotent with `decrements`: look before asking again. An instance that no group has (any more) is fine;
+        AWS has no code of its own for it, but a ValidationError "Instance Id not found".
         """
         try:
             with explained("TerminateInstanceInAutoScalingGroup", instance_id):
@@ -94,6 +96,9 @@ class AutoScaling:
                 )
         except ThingIsGoneError:
             return
+        except AwsError as error:
+            if error.code != "ValidationError" or "not found" not in error.message:
+                raise
 
     def set_tags(self, name: str, tags: "Mapping[str, str]") -> None:
         """Set tags on a group; its instances do not get them."""

@@ -278,4 +278,5 @@ def _instance(answer: "InstanceTypeDef") -> Instance:
         public_dns_name=answer.get("PublicDnsName", ""),
         tags=_tags(answer.get("Tags", [])),
         state_reason=answer.get("StateReason", {}).get("Message", ""),
+        launched_at=answer.get("LaunchTime"),
     )

@@ -31,6 +31,12 @@ class Instance:
     public_dns_name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     state_reason: str = ""
+    launched_at: datetime | None = None
+
+    @property
+    def address(self) -> str:
+        """Return where it is reached: its public address when it has one, as Packer does, else the private one."""
+        return self.public_ip_address or self.private_ip_address
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,17 @@ class LaunchSpec:
         if self.is_template:
             return f"launch template {self.launch_template_name or self.launch_template_id} version {self.version}"
         return f"launch configuration {self.launch_configuration_name or '(gone)'}"
+
+
+@dataclass(frozen=True)
+class TemplateVersion:
+    """One version of a launch template. `content` is its LaunchTemplateData without the AMI."""
+
+    launch_template_id: str
+    launch_template_name: str
+    number: int
+    image_id: str
+    content: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class CopyBooter:
         """
         deadline = self.clock.monotonic() + self.settings.boot_timeout_minutes * 60
         instance = self._wait_for_address(instance_id, image_id, deadline)
-        address = address_of(instance)
+        address = instance.address
         keys = self._wait_for_host_keys(instance_id, image_id, deadline)
         run.known_hosts.write_text(pin("", [address], keys), encoding="utf-8")
         copy = Copy(image_id, instance_id, address, run)
@@ -70,7 +70,7 @@ class CopyBooter:
             if seen is not None and seen.state in ENDED:
                 why = seen.state_reason or "no reason given"
                 raise VerificationError(f"The copy {instance_id} of {image_id} did not start: {seen.state}, {why}.")
-            return seen if seen is not None and seen.state == "running" and address_of(seen) else None
+            return seen if seen is not None and seen.state == "running" and seen.address else None
 
         instance = wait_until(look, self.clock, self._left(deadline))
         if instance is None:
@@ -93,8 +93,3 @@ class CopyBooter:
 
     def _in_time(self) -> str:
         return f"within {self.settings.boot_timeout_minutes} min (boot_timeout_minutes)"
-
-
-def address_of(instance: Instance) -> str:
-    """Return where an instance is reached: its public address when it has one, as Packer does, else the private one."""
-    return instance.public_ip_address or instance.private_ip_address

@@ -1,9 +1,6 @@
 """What is done to a booted copy over SSH: wait for a login, run the specs, write the report."""
 
-import contextlib
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,16 +79,3 @@ class SshChecks:
             known_hosts=str(copy.run.known_hosts),
             control_path=str(self.control_folder / "%C"),
         )
-
-
-@contextlib.contextmanager
-def control_folder() -> Iterator[Path]:
-    """Make a short-lived folder for the sockets of shared connections.
-
-    A socket's path may have 104 characters at most, so it cannot be in the project.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="goldfleet-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

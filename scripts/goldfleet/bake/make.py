@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from goldfleet import tags
 from goldfleet.bake.boot import CopyBooter, Temporary
+from goldfleet.bake.built_with import encode_built_with
 from goldfleet.bake.cleanup import Cleaner
 from goldfleet.bake.facts import digests_of, shown_of
 from goldfleet.bake.inputs import Tree
@@ -164,7 +165,8 @@ class Making:
     def _publish(self, image_id: str, facts: BuildFacts, checks: CheckCounts) -> None:
         self._kept.add(image_id)
         try:
-            self._publisher.record_verified(self._facts(image_id, facts, checks))
+            built_with = encode_built_with(self._folder)
+            self._publisher.record_verified(self._facts(image_id, facts, checks), built_with)
             self._publisher.make_current(self._request.image, image_id)
         except GoldfleetError as error:
             raise StoppedError(

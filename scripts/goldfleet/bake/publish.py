@@ -1,7 +1,7 @@
 """Makes an image the current one, and goes back: the only writer of `goldfleet:verified` and of the pointers.
 
 The order of the writes is such that after a crash between any two of them the same command, run again, completes it:
-facts, then the tag that says verified, then `previous`, then `current`.
+variables and facts, then the tag that says verified, then `previous`, then `current`.
 """
 
 from collections.abc import Callable
@@ -25,8 +25,9 @@ class Publisher:
     parameters: Parameters
     before_write: Callable[[], None]
 
-    def record_verified(self, facts: Facts) -> None:
-        """Keep the facts of an image and tag it as verified."""
+    def record_verified(self, facts: Facts, built_with: str) -> None:
+        """Keep the variables that an image was built with and its facts, and tag it as verified."""
+        self._put(tags.variables_parameter(facts.image, facts.image_id), built_with)
         self._put(tags.facts_parameter(facts.image, facts.image_id), encode_facts(facts))
         self._tag(facts.image_id, tags.VERIFIED, facts.verified_at)
 

@@ -15,7 +15,7 @@ from goldfleet.aws.session import AwsSession, open_session
 from goldfleet.aws.ssm import Ssm
 from goldfleet.aws.sts import Sts
 from goldfleet.bake import catalog, cleanup
-from goldfleet.bake.checks import SshChecks, control_folder
+from goldfleet.bake.checks import SshChecks
 from goldfleet.bake.collections import default_search_path
 from goldfleet.bake.commit import read_commit
 from goldfleet.bake.drive import bake
@@ -27,6 +27,7 @@ from goldfleet.clock import SystemClock
 from goldfleet.config import check_image_name
 from goldfleet.lease import Holder, Lease
 from goldfleet.ssh.keys import make_key_pair
+from goldfleet.ssh.sockets import control_folder
 from goldfleet.stop import StopFlag, StoppableClock, catch_signals
 
 ROLLBACK_LEASE = timedelta(minutes=2)

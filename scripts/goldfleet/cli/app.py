@@ -25,6 +25,8 @@ COMMANDS = {
     "images": "goldfleet.cli.images:app",
     "known-hosts": "goldfleet.cli.known_hosts:known_hosts",
     "local": "goldfleet.cli.local:app",
+    "roll": "goldfleet.cli.roll:app",
+    "verify": "goldfleet.cli.verify:verify",
     "demo": "goldfleet.cli.demo:demo",
 }
 """Command -> where it is: a function, or a Typer with commands of its own."""

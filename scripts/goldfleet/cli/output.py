@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 PLAIN_WIDTH = 200
 LONGEST_LINE = 100
 
+KeyOption = Annotated[
+    str | None,
+    typer.Option(help="Private key for the servers; the default is the group's in goldfleet.toml, else ssh's own."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON on stdout; progress stays on stderr.")]
 ProfileOption = Annotated[str | None, typer.Option(help="AWS profile; the default is AWS_PROFILE's.")]
 RegionOption = Annotated[str | None, typer.Option(help="AWS region; the default is AWS_REGION's or the profile's.")]

@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -235,6 +236,7 @@ def _remove(folder: StateFolder, traces: Traces, say: Say) -> None:
     if images:
         podman.run("rmi", "--force", *images)
         say(f"{len(images)} image{'s' if len(images) != 1 else ''} removed")
+    shutil.rmtree(folder.balancers, ignore_errors=True)  # keys of certificates among them
     for file in (folder.file, folder.server_key, folder.server_certificate):
         file.unlink(missing_ok=True)
 

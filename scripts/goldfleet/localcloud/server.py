@@ -23,9 +23,8 @@ from moto.iam.models import iam_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from goldfleet.localcloud import autoscaling
+from goldfleet.localcloud import autoscaling, elbv2
 from goldfleet.localcloud.authorization import enforce_role_policies
-from goldfleet.localcloud.autoscaling.engine import Engine
 from goldfleet.localcloud.credentials import credentials_of
 from goldfleet.localcloud.ec2 import install
 from goldfleet.localcloud.ec2.metadata_source import MotoMetadataSource
@@ -101,7 +100,7 @@ class LocalCloudServer:
         self._state: CloudState = state
         self._servers: list[Any] = []
         self._events: subprocess.Popen[str] | None = None
-        self._engine: Engine | None = None
+        self._engine: autoscaling.Engine | None = None
 
     def start(self) -> None:
         """Build the extended moto and open every listener."""
@@ -109,7 +108,8 @@ class LocalCloudServer:
         settings = probe(self._state.base_image, cache_folder() / "podman.json")
         world = World(self._state, Machines(Podman(settings), self._state))
         backend = install(world)
-        self._engine = autoscaling.install(backend, InterimBalancer(), lambda _arns: None, world.lock)
+        targets = elbv2.install(world, self._folder)
+        self._engine = autoscaling.install(backend, targets, targets.require, world.lock)
         self._engine.start()
         enforce_role_policies()
         self._issue_operator_key()
@@ -203,27 +203,6 @@ class LocalCloudServer:
                         ended(instance_id)
 
         threading.Thread(target=follow, name="events", daemon=True).start()
-
-
-class InterimBalancer:
-    """Until the balancer is wired: registers with moto's target groups and believes moto."""
-
-    def register(self, target_group_arn: str, instance_id: str) -> None:
-        self._elb.register_targets(target_group_arn, [{"Id": instance_id}])
-
-    def deregister(self, target_group_arn: str, instance_id: str) -> None:
-        self._elb.deregister_targets(target_group_arn, [{"Id": instance_id}])
-
-    def health(self, target_group_arn: str) -> dict[str, Any]:
-        from goldfleet.scaling.model import TargetState
-
-        return dict.fromkeys(self._elb.target_groups[target_group_arn].targets, TargetState.HEALTHY)
-
-    @property
-    def _elb(self) -> Any:
-        from moto.elbv2.models import elbv2_backends
-
-        return elbv2_backends[ACCOUNT_ID][REGION]
 
 
 def listen(address: str, port: int) -> socket.socket:

@@ -85,6 +85,21 @@ class StateFolder:
         return self.path / "calls.jsonl"
 
     @property
+    def balancers(self) -> Path:
+        """A folder a load balancer, shared with its machine: HAProxy's configuration, certificates and sockets."""
+        return self.path / "balancers"
+
+    @property
+    def balancer_events(self) -> Path:
+        """One JSON object a line for every change of a target's state."""
+        return self.path / "balancer-events.jsonl"
+
+    @property
+    def balancer_access(self) -> Path:
+        """One JSON object a line for every request that a load balancer answered."""
+        return self.path / "balancer-access.jsonl"
+
+    @property
     def lock(self) -> Path:
         """Held while `up` or `down` runs."""
         return self.path / "lock"

@@ -1,11 +1,14 @@
-"""The text of an SSH configuration that trusts pinned host keys and one identity, and nothing else. Pure."""
+"""The text of an SSH configuration that trusts pinned host keys, and no others. Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Target:
-    """One machine to log in to. `control_path` is where connections to it are shared; it must be short."""
+    """One machine to log in to. `control_path` is where connections to it are shared; it must be short.
+
+    With no private key, "", ssh uses its own: the agent's and those of the user's home.
+    """
 
     address: str
     user: str
@@ -19,9 +22,7 @@ def build_ssh_config(target: Target) -> str:
     lines = (
         f"Host {target.address}",
         f"  User {target.user}",
-        f'  IdentityFile "{_quoted(target.private_key)}"',
-        "  IdentitiesOnly yes",
-        "  IdentityAgent none",
+        *_identity(target.private_key),
         "  StrictHostKeyChecking yes",
         f'  UserKnownHostsFile "{_quoted(target.known_hosts)}"',
         "  GlobalKnownHostsFile none",
@@ -35,6 +36,12 @@ def build_ssh_config(target: Target) -> str:
         f'  ControlPath "{_quoted(target.control_path)}"',
     )
     return "\n".join(lines) + "\n"
+
+
+def _identity(private_key: str) -> tuple[str, ...]:
+    if not private_key:
+        return ()
+    return (f'  IdentityFile "{_quoted(private_key)}"', "  IdentitiesOnly yes", "  IdentityAgent none")
 
 
 def _quoted(path: str) -> str:

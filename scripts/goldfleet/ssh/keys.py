@@ -14,7 +14,7 @@ def make_key_pair(private_key: Path, comment: str) -> str:
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(private_key)]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        return private_key.with_suffix(".pub").read_text(encoding="utf-8").strip()
+        return Path(f"{private_key}.pub").read_text(encoding="utf-8").strip()
     except FileNotFoundError as error:
         raise UsageError("There is no `ssh-keygen` on PATH.", "Install OpenSSH's client.") from error
     except subprocess.CalledProcessError as error:

@@ -63,6 +63,12 @@ def pin(text: str, names: Sequence[str], keys: Iterable[HostKey]) -> str:
     return "\n".join([*kept, *known_hosts_lines(names, keys)]) + "\n"
 
 
+def pinned_for(text: str, name: str) -> tuple[HostKey, ...]:
+    """Return the keys that a known_hosts file's text pins to a name."""
+    lines = (line for line in text.splitlines() if line.strip() and _mentions(line, frozenset([name])))
+    return tuple(HostKey(*words[1:3]) for words in map(str.split, lines) if len(words) >= 3)
+
+
 def _fields(blob: bytes) -> list[bytes]:
     """Return the fields of a key's blob, each a length in four bytes and so many bytes; [] when it is cut off."""
     fields: list[bytes] = []

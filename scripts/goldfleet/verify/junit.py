@@ -4,6 +4,7 @@ Source: pytest documentation, "Creating JUnitXML format files": a test case hold
 one whose teardown fails too holds two.
 """
 
+import re
 from xml.etree import ElementTree
 
 from goldfleet.errors import VerificationError
@@ -12,6 +13,9 @@ from goldfleet.verify.model import CheckOutcome, CheckResult
 LONGEST_MESSAGE = 400
 
 _OUTCOMES = (("error", CheckOutcome.ERROR), ("failure", CheckOutcome.FAILED), ("skipped", CheckOutcome.SKIPPED))
+
+_BACKEND = re.compile(r"backend=<[^>]*>, ")
+"""What testinfra says of itself in each failed command; it hides the command."""
 
 
 def parse_junit(text: str, host: str) -> tuple[CheckResult, ...]:
@@ -28,7 +32,9 @@ def parse_junit(text: str, host: str) -> tuple[CheckResult, ...]:
 
 def _result(case: ElementTree.Element, host_url: str) -> CheckResult:
     module = case.get("classname", "").rpartition(".")[2]
-    name = case.get("name", "").replace(f"{host_url}-", "").replace(host_url, "").replace("[]", "")
+    name = case.get("name", "")
+    for place in (f"{host_url}-", f"-{host_url}", host_url, "[]"):
+        name = name.replace(place, "")
     seconds = float(case.get("time", "0"))
     for tag, outcome in _OUTCOMES:
         node = case.find(tag)
@@ -38,5 +44,5 @@ def _result(case: ElementTree.Element, host_url: str) -> CheckResult:
 
 
 def _message(node: ElementTree.Element) -> str:
-    message = node.get("message", "") or (node.text or "")
+    message = _BACKEND.sub("", node.get("message", "") or (node.text or ""))
     return message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"

@@ -26,11 +26,20 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class HostResult:
-    """What the checks said about one host; `unreachable` says why nothing could be checked, and is empty otherwise."""
+    """What the checks said about one host, called by its address.
+
+    `unreachable` says why there was no login, `not_run` why the checks could not be run, or not to their end; both are
+    empty otherwise. `note` says what people should know about what was wanted. `seconds` is the whole time it took.
+    """
 
     host: str
     checks: tuple[CheckResult, ...] = ()
     unreachable: str = ""
+    instance_id: str = ""
+    image_id: str = ""
+    not_run: str = ""
+    note: str = ""
+    seconds: float = 0.0
 
     def count(self, outcome: CheckOutcome) -> int:
         """Return how many checks ended so."""
@@ -44,13 +53,15 @@ class HostResult:
     @property
     def is_good(self) -> bool:
         """Tell whether the host is proven: it was reached, something passed, nothing failed."""
-        return not self.unreachable and not self.bad and self.count(CheckOutcome.PASSED) > 0
+        return not self.unreachable and not self.not_run and not self.bad and self.count(CheckOutcome.PASSED) > 0
 
     @property
     def verdict(self) -> str:
         """Return good, failed, unreachable or not checked."""
         if self.unreachable:
             return "unreachable"
+        if self.not_run:
+            return "not checked"
         if self.bad:
             return "failed"
         return "good" if self.is_good else "not checked"

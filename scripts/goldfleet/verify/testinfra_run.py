@@ -25,7 +25,7 @@ LAST_LINES = 15
 
 @dataclass(frozen=True)
 class SpecRun:
-    """One run of specs on one host. `marker` is pytest's -m expression, "" for all."""
+    """One run of specs on one host. `marker` and `keyword` are pytest's -m and -k expressions, "" for all."""
 
     specs: Path
     root: Path
@@ -36,6 +36,7 @@ class SpecRun:
     junit: Path
     marker: str = ""
     timeout_seconds: int = 1200
+    keyword: str = ""
 
 
 class SpecRunner:
@@ -65,7 +66,7 @@ class SpecRunner:
         if ended.was_stopped:
             raise StoppedError(f"Stopped by {self._stop.signal_name} during the checks.")
         if ended.code == _NO_TEST:
-            raise VerificationError(f"No check was run: {run.specs} holds none that {run.marker or 'applies'}.")
+            raise VerificationError(f"No check was run: {run.specs} holds none that {_choice(run) or 'applies'}.")
         if ended.code not in _RAN_TO_THE_END or not run.junit.exists():
             last = "\n".join(f"  {line}" for line in lines[-LAST_LINES:])
             raise VerificationError(f"The specs in {run.specs} could not be run ({_how(ended, run)}):\n{last}")
@@ -75,7 +76,7 @@ class SpecRunner:
         return result
 
     def _command(self, run: SpecRun) -> Command:
-        marker = ["-m", run.marker] if run.marker else []
+        chosen = [*(["-m", run.marker] if run.marker else []), *(["-k", run.keyword] if run.keyword else [])]
         words = [
             *("timeout", "--signal=INT", "--kill-after=10", str(run.timeout_seconds)),
             *(sys.executable, "-m", "pytest", str(run.specs)),
@@ -83,12 +84,16 @@ class SpecRunner:
             *("-c", "/dev/null", f"--rootdir={run.root}", "-p", "no:cacheprovider", "-q", "--tb=short"),
             *(f"--hosts=ssh://{run.user}@{run.host}", f"--ssh-config={run.ssh_config}", "--sudo"),
             f"--junitxml={run.junit}",
-            *marker,
+            *chosen,
         ]
         ignored = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
         inherited = {name: value for name, value in self._environment.items() if name not in ignored}
         own = {"GOLDFLEET_VARIABLES_FILE": str(run.variables), "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
         return Command(words, {**inherited, **own}, run.root, STOP_GRACE_SECONDS)
+
+
+def _choice(run: SpecRun) -> str:
+    return " and ".join(expression for expression in (run.marker, run.keyword) if expression)
 
 
 def _how(ended: Ended, run: SpecRun) -> str:

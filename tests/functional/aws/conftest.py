@@ -6,7 +6,9 @@ import boto3
 import pytest
 
 if TYPE_CHECKING:
+    from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_ssm import SSMClient
 
 
@@ -23,3 +25,13 @@ def ec2_client(session: boto3.Session) -> "EC2Client":
 @pytest.fixture(scope="package")
 def ssm_client(session: boto3.Session) -> "SSMClient":
     return session.client("ssm")
+
+
+@pytest.fixture(scope="package")
+def autoscaling_client(session: boto3.Session) -> "AutoScalingClient":
+    return session.client("autoscaling")
+
+
+@pytest.fixture(scope="package")
+def elbv2_client(session: boto3.Session) -> "ElasticLoadBalancingv2Client":
+    return session.client("elbv2")

@@ -39,7 +39,7 @@ def test_version_is_printed() -> None:
     assert (ended.returncode, ended.stdout.strip()) == (0, f"goldfleet {__version__}")
 
 
-@pytest.mark.parametrize("command", ["bake", "images", "known-hosts"])
+@pytest.mark.parametrize("command", ["bake", "images", "known-hosts", "verify"])
 def test_help_lists_the_command(command: str) -> None:
     ended = goldfleet("--help")
     assert ended.returncode == 0
@@ -56,12 +56,13 @@ def test_help_lists_the_command(command: str) -> None:
             ("bake", "--project", "/nowhere"),
             "There is no /nowhere/goldfleet.toml. Run goldfleet in the project's folder",
         ),
+        (("verify",), "goldfleet: Missing argument"),
         (("known-hosts",), "No instance was named. Give instance ids, or --tag key=value."),
         (("known-hosts", "--tag", "web"), "--tag web: wanted key=value."),
         (("images", "rollback", "bad name"), "'bad name' is no name of an image: wanted 1 to 40 small letters"),
         (("images", "gc", "--run", "nonsense"), "'nonsense' is no run id: wanted one such as 20261123-141530-a1b2c3"),
     ],
-    ids=["command", "option", "argument", "project", "no instances", "tag", "image", "run"],
+    ids=["command", "option", "argument", "project", "no group", "no instances", "tag", "image", "run"],
 )
 def test_wrong_usage_is_one_sentence_and_exit_2(arguments: tuple[str, ...], told: str) -> None:
     ended = goldfleet(*arguments)

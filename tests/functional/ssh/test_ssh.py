@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_ssh_itself_reads_paths_with_spaces_and_percent(tmp_path: Path) -> None:
     assert f"userknownhostsfile {tmp_path}/known hosts" in told.stdout.splitlines()
 
 
+def test_without_a_private_key_ssh_uses_its_own(tmp_path: Path) -> None:
+    config = tmp_path / "ssh_config"
+    config.write_text(build_ssh_config(replace(target_of(tmp_path), private_key="")))
+    told = subprocess.run(["ssh", "-G", "-F", str(config), "10.0.0.1"], capture_output=True, text=True, check=True)
+    assert {"identitiesonly no", "stricthostkeychecking true"} <= set(told.stdout.splitlines())
+    assert "identityagent none" not in told.stdout.splitlines()
+
+
 def test_private_key_is_readable_for_its_owner_only(tmp_path: Path) -> None:
     public = make_key_pair(tmp_path / "id_ed25519", "goldfleet-run")
     assert public.startswith("ssh-ed25519 ")
@@ -71,3 +80,7 @@ def test_shared_connection_that_does_not_answer_is_left_behind(tmp_path: Path) -
         silent.listen()
         Ssh(config, "10.0.0.1", StopFlag(), timeout_seconds=0.5).close()
     assert 0.4 < time.monotonic() - started < 10
+
+
+def test_key_file_whose_name_has_a_dot_gets_its_public_key(tmp_path: Path) -> None:
+    assert make_key_pair(tmp_path / "fleet.key", "a fleet").endswith(" a fleet")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goldfleet.ssh.known_hosts import BEGIN, END, HostKey, parse_host_keys, pin
+from goldfleet.ssh.known_hosts import BEGIN, END, HostKey, parse_host_keys, pin, pinned_for
 
 
 def key_of(kind: str, body: bytes = bytes(32)) -> HostKey:
@@ -78,3 +78,10 @@ def test_new_keys_replace_those_of_any_of_the_names_and_leave_the_rest() -> None
 def test_pinning_twice_changes_nothing() -> None:
     once = pin("", ["a"], [ED25519, RSA])
     assert pin(once, ["a"], [ED25519, RSA]) == once
+
+
+def test_pinned_keys_are_found_by_any_of_their_names() -> None:
+    text = pin("# ours\n10.0.0.9,i-9 ssh-ed25519 other\n", ["10.0.0.1", "i-1"], [ED25519, RSA])
+    assert pinned_for(text, "i-1") == (ED25519, RSA)
+    assert pinned_for(text, "10.0.0.1") == (ED25519, RSA)
+    assert pinned_for(text, "i-2") == ()

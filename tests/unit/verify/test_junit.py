@@ -37,11 +37,17 @@ def test_outcome_is_read(inside: str, outcome: CheckOutcome, message: str) -> No
     [
         (f"test_x[ssh://{HOST}]", "test_web::test_x"),
         (f"test_x[ssh://{HOST}-nginx]", "test_web::test_x[nginx]"),
+        (f"test_x[nginx-ssh://{HOST}]", "test_web::test_x[nginx]"),
         ("test_x", "test_web::test_x"),
     ],
 )
 def test_name_leaves_the_host_out(name: str, shown: str) -> None:
     assert parse_junit(junit(case(name=name)), HOST)[0].name == shown
+
+
+def test_message_leaves_testinfras_backend_out() -> None:
+    failure = '<failure message="for CommandResult(backend=&lt;testinfra.Ssh object at 0x7f&gt;, exit_status=7)"/>'
+    assert parse_junit(junit(case(failure)), HOST)[0].message == "for CommandResult(exit_status=7)"
 
 
 def test_long_message_is_cut() -> None:

@@ -20,8 +20,9 @@ PASSED, FAILED, ERROR, SKIPPED = CheckOutcome.PASSED, CheckOutcome.FAILED, Check
         (host_with(SKIPPED), "not checked"),
         (host_with(), "not checked"),
         (host_with(PASSED, unreachable="timeout"), "unreachable"),
+        (HostResult("10.0.0.1", not_run="a spec is wrong"), "not checked"),
     ],
-    ids=["passed", "one skipped", "one failed", "one error", "all skipped", "none", "unreachable"],
+    ids=["passed", "one skipped", "one failed", "one error", "all skipped", "none", "unreachable", "not run"],
 )
 def test_verdict_of_a_host(host: HostResult, verdict: str) -> None:
     assert host.verdict == verdict

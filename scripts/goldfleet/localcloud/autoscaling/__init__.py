@@ -5,6 +5,7 @@ Rooms: `requests` (what a call asks, as the model's values), `answers` (the mode
 launch configurations and scaling policies; of its groups nothing is used.
 """
 
+from goldfleet.localcloud.autoscaling.engine import Engine
 from goldfleet.localcloud.autoscaling.install import install
 
-__all__ = ["install"]
+__all__ = ["Engine", "install"]

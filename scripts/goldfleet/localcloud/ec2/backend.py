@@ -157,8 +157,8 @@ class LocalEC2Backend(ImagesBackend):
         return self._then_enforce(instance)
 
     def delete_security_group(self, name: str | None = None, group_id: str | None = None) -> None:
-        """Delete a group that no instance uses (DependencyViolation otherwise, as on AWS)."""
-        for instance in self.all_instances():
+        """Delete a group that no instance and no load balancer uses (DependencyViolation otherwise, as on AWS)."""
+        for instance in [*self.all_instances(), *self.world.load_balancers()]:
             if instance.state != "terminated":
                 for group in instance.security_groups:
                     if group_id == group.id or (group_id is None and name == group.name):

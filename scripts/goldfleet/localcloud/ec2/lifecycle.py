@@ -171,7 +171,8 @@ class Lifecycle:
         return table
 
     def _table_now(self, instance: Any) -> str:
-        return firewall.render(filters_of(instance, self._all_instances()), self._world.state.gateway)
+        everybody = [*self._all_instances(), *self._world.load_balancers()]
+        return firewall.render(filters_of(instance, everybody), self._world.state.gateway)
 
 
 def set_state(instance: Any, name: str) -> None:

@@ -5,13 +5,16 @@ launches with a few of a template's settings only. Source: EC2 API reference, Cr
 CreateLaunchTemplateVersion, DeleteLaunchTemplateVersions, RunInstances.
 """
 
+import fnmatch
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.ec2.exceptions import InvalidLaunchTemplateVersionNotFound
+from moto.ec2.exceptions import EC2ClientError, InvalidLaunchTemplateVersionNotFound
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateVersion
 from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.utils import parse_user_data
+
+MOST_VERSIONS = 200
 
 
 class LocalLaunchTemplate(LaunchTemplate):
@@ -85,10 +88,24 @@ class LaunchTemplateActions(LaunchTemplates):
         })  # fmt: skip
 
     def describe_launch_template_versions(self) -> ActionResult:
-        """Return versions, the newest first."""
-        result = super().describe_launch_template_versions()
-        result.result["LaunchTemplateVersions"].sort(key=lambda one: -one["VersionNumber"])
-        return result
+        """Return versions, the newest first: of one template, or of all ($Latest or $Default only)."""
+        self.error_on_dryrun()
+        if not (self._get_param("LaunchTemplateId") or self._get_param("LaunchTemplateName")):
+            return super().describe_launch_template_versions()
+        template = self._template()
+        wanted = self._get_param("Versions", [])
+        versions = [template.get_version(number) for number in wanted] if wanted else list(template.versions)
+        lowest, highest = self._get_int_param("MinVersion"), self._get_int_param("MaxVersion")
+        filters = {one["Name"]: one.get("Values", []) for one in self._get_param("Filters", [])}
+        found = [
+            version
+            for version in sorted(versions, key=lambda version: -version.number)
+            if (lowest or 0) <= version.number <= (highest or version.number) and is_wanted(template, version, filters)
+        ]
+        start, most = int(self._get_param("NextToken") or 0), self._get_int_param("MaxResults") or MOST_VERSIONS
+        described = [self._described_version(template, version) for version in found[start : start + most]]
+        rest = {"NextToken": str(start + most)} if start + most < len(found) else {}
+        return ActionResult({"LaunchTemplateVersions": described, **rest})
 
     def _delete_version(self, template: Any, number: str) -> dict[str, str]:
         try:
@@ -133,6 +150,24 @@ class LaunchTemplateActions(LaunchTemplates):
             "VersionDescription": version.description,
             "VersionNumber": version.number,
         }
+
+
+def is_wanted(template: Any, version: Any, filters: dict[str, list[str]]) -> bool:
+    """Say whether a version is what the filters of DescribeLaunchTemplateVersions want; a * stands for any text."""
+    seen = {
+        "image-id": version.image_id,
+        "instance-type": version.instance_type,
+        "is-default-version": str(template.is_default(version)).lower(),
+        "ebs-optimized": str(bool(version.data.get("EbsOptimized"))).lower(),
+        "kernel-id": version.data.get("KernelId", ""),
+        "ram-disk-id": version.data.get("RamDiskId", ""),
+    }
+    for name, values in filters.items():
+        if name not in seen:
+            raise EC2ClientError("InvalidParameterValue", f"The filter '{name}' is invalid")
+        if not any(fnmatch.fnmatchcase(seen[name], value) for value in values):
+            return False
+    return True
 
 
 def with_template(options: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,11 @@ collaborators here. Set once by `install`, before moto builds anything.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from goldfleet.localcloud.machines import Machines
 from goldfleet.localcloud.state import CloudState
@@ -22,6 +23,7 @@ class World:
     machines: Machines
     lock: threading.RLock = field(default_factory=threading.RLock)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32, thread_name_prefix="machine"))
+    load_balancers: Callable[[], list[Any]] = list  # as members of security groups, in the words of moto's instances
 
     @contextmanager
     def unlocked(self) -> Iterator[None]:

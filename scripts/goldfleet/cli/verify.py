@@ -1,0 +1,177 @@
+"""`goldfleet verify`: is every server of a group what its image promises?"""
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from goldfleet.cli.output import (
+    JsonOption,
+    KeyOption,
+    ProfileOption,
+    ProjectOption,
+    RegionOption,
+    UnfinishedError,
+    print_json,
+    print_table,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from goldfleet.errors import GoldfleetError
+    from goldfleet.verify.model import HostResult
+    from goldfleet.verify.wiring import GroupReport
+
+MOST_CHECKS_NAMED = 20
+LONGEST_MESSAGE = 160
+
+_BAD_VERDICTS = ("failed", "unreachable", "not checked")
+
+
+def verify(
+    group: Annotated[str, typer.Argument(help="Auto Scaling group whose servers are checked.")],
+    *,
+    keyword: Annotated[str, typer.Option("-k", help="Only checks whose names match; pytest's -k.")] = "",
+    marker: Annotated[str, typer.Option("-m", help="Only checks with these markers; pytest's -m.")] = "",
+    junit: Annotated[str | None, typer.Option(help="Write the JUnit file for all servers here, too.")] = None,
+    ssh_private_key: KeyOption = None,
+    project: ProjectOption = ".",
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every server of a group that is in service, over SSH, with the image's specs.
+
+    Host keys are pinned from each console, never trusted on first use. Ctrl-C keeps the reports of what was done.
+    """
+    from pathlib import Path
+
+    from goldfleet.aws.session import open_session
+    from goldfleet.verify.host import Selection
+    from goldfleet.verify.wiring import GroupRequest, verify_group
+
+    request = GroupRequest(Path(project).resolve(), group, Selection(marker, keyword), ssh_private_key)
+    report = verify_group(request, open_session(profile, region), print_line)
+    if junit is not None:
+        write_junit(report, Path(junit))
+    show_report(report, as_json)
+
+
+_lock = threading.Lock()
+
+
+def print_line(instance_id: str, line: str) -> None:
+    """Print a line about one server on stderr; lines of several servers do not mix."""
+    with _lock:
+        print(f"{instance_id} | {line}", file=sys.stderr, flush=True)
+
+
+def write_junit(report: "GroupReport", file: "Path") -> None:
+    """Write the JUnit file for all servers to a file of the user's choice.
+
+    Raises UsageError when it cannot be written.
+    """
+    from goldfleet.errors import UsageError
+    from goldfleet.verify.junit_report import build_junit
+
+    try:
+        file.write_text(build_junit(report.verdict), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--junit {file} cannot be written: {error.strerror or error}.") from error
+
+
+def show_report(report: "GroupReport", as_json: bool) -> None:
+    """Print what was found.
+
+    Raises UnfinishedError when a server is not proven, or the run ended before its end.
+    """
+    facts = report_document(report)
+    if not as_json:
+        print_report(report)
+    if error := what_went_wrong(report):
+        raise UnfinishedError(error, facts)
+    if as_json:
+        print_json(facts)
+
+
+def report_document(report: "GroupReport") -> dict[str, Any]:
+    """Return what was found as plain JSON values."""
+    from goldfleet.verify.reports import verdict_document
+
+    others = [{"instance_id": one.instance_id, "lifecycle_state": one.lifecycle_state} for one in report.others]
+    return {
+        "group": report.group,
+        "run": report.run,
+        "report_folder": report.verdict.report_folder,
+        **verdict_document(report.verdict),
+        "not_checked": others,
+    }
+
+
+def print_report(report: "GroupReport") -> None:
+    """Print a table of the servers, what is wrong with each, and who was not checked."""
+    from goldfleet.verify.members import not_checked
+    from goldfleet.verify.model import CheckOutcome
+
+    hosts = report.verdict.hosts
+    headings = ("instance", "address", "image", "verdict", "passed", "failed", "seconds s")
+    print_table(
+        headings,
+        (
+            (
+                host.instance_id,
+                host.host,
+                host.image_id,
+                host.verdict,
+                str(host.count(CheckOutcome.PASSED)),
+                str(len(host.bad)),
+                f"{host.seconds:.1f}",
+            )
+            for host in hosts
+        ),
+    )
+    for one in report.others:
+        print(f"{one.instance_id}: {not_checked(one)}")
+    for note in dict.fromkeys(host.note for host in hosts if host.note):
+        print(f"note: {note}")
+    for host in hosts:
+        if why := host.unreachable or host.not_run:
+            print(f"{host.instance_id} {host.verdict}: {why}")
+    print_failed_checks(hosts)
+    print(f"reports: {report.verdict.report_folder}")
+
+
+def print_failed_checks(hosts: "Sequence[HostResult]") -> None:
+    """Print each check that failed once, with the servers on which it did, and what the first of them said."""
+    failed: dict[str, list[tuple[str, str]]] = {}
+    for host in hosts:
+        for check in host.bad:
+            said = (check.message.splitlines() or [check.outcome.value])[0]
+            failed.setdefault(check.name, []).append((host.instance_id, said))
+    for name, found in list(failed.items())[:MOST_CHECKS_NAMED]:
+        instances = ", ".join(instance_id for instance_id, _ in found)
+        print(f"failed: {name} on {instances}:", f"    {found[0][1][:LONGEST_MESSAGE]}", sep="\n")
+    if len(failed) > MOST_CHECKS_NAMED:
+        print(f"failed: {len(failed) - MOST_CHECKS_NAMED} more checks, see the reports")
+
+
+def what_went_wrong(report: "GroupReport") -> "GoldfleetError | None":
+    """Return the error with which the command ends, or None when every server is proven."""
+    from goldfleet.errors import StoppedError, VerificationError
+
+    hosts = report.verdict.hosts
+    if isinstance(report.error, StoppedError):
+        done = f"Servers of {report.group} checked before: {len(hosts)}."
+        return StoppedError(f"{report.error.message} {done}", "Their reports are kept; run again for the others.")
+    if report.error is not None or report.verdict.is_good:
+        return report.error
+    wrong = [host for host in hosts if not host.is_good]
+    counts = {verdict: sum(host.verdict == verdict for host in wrong) for verdict in _BAD_VERDICTS}
+    told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
+    return VerificationError(
+        f"{len(wrong)} of {len(hosts)} servers of {report.group} are not proven: {told}.",
+        f"All that they said is in {report.verdict.report_folder}.",
+    )
