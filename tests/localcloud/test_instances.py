@@ -191,3 +191,15 @@ def test_same_client_token_launches_once(cloud: Cloud) -> None:
     second = cloud.launch("--client-token", "only-once")
     assert first == second
     cloud.terminate(*first)
+
+
+def test_interface_goes_with_its_instance_and_a_volume_without_a_size_has_the_images(cloud: Cloud) -> None:
+    mapping = json.dumps([{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True, "DeleteOnTermination": True}}])
+    (instance_id,) = cloud.launch("--block-device-mappings", mapping)
+    interface = cloud.wait_state(instance_id, "running")["NetworkInterfaces"][0]
+    assert interface["Attachment"]["DeleteOnTermination"] is True
+    volumes = cloud.aws("ec2", "describe-volumes", "--filters", f"Name=attachment.instance-id,Values={instance_id}")
+    assert [volume["Encrypted"] for volume in volumes["Volumes"]] == [True]
+    cloud.terminate(instance_id)
+    left = cloud.aws("ec2", "describe-network-interfaces")["NetworkInterfaces"]
+    assert interface["NetworkInterfaceId"] not in [one["NetworkInterfaceId"] for one in left]

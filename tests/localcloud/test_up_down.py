@@ -194,3 +194,15 @@ def test_env_shields_the_real_account(state: Path) -> None:
     assert not Path(seen["AWS_CONFIG_FILE"]).exists()
     assert not Path(seen["AWS_SHARED_CREDENTIALS_FILE"]).exists()
     assert seen["AWS_EC2_METADATA_DISABLED"] == "true"
+
+
+def test_up_takes_no_notice_of_the_callers_aws_settings(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    env = {**os.environ, "AWS_PROFILE": "nobody-has-this", "AWS_ENDPOINT_URL_SSM": "http://127.0.0.1:1"}
+    up = subprocess.run(
+        [str(BIN / "goldfleet"), "local", "up", "--state", str(state)], env=env, capture_output=True, check=False
+    )
+    try:
+        assert up.returncode == 0, up.stderr
+    finally:
+        subprocess.run([str(BIN / "goldfleet"), "local", "down", "--state", str(state)], env=env, check=True)

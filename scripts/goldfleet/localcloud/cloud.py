@@ -189,7 +189,7 @@ def _start_server(folder: StateFolder) -> None:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            env=os.environ | MOTO_SETTINGS,
+            env={name: value for name, value in os.environ.items() if name not in to_unset(os.environ)} | MOTO_SETTINGS,
             stdout=log,
             stderr=log,
             pass_fds=[writer],

@@ -15,7 +15,25 @@ from goldfleet.localcloud.base_image import ROOT_DEVICE_NAME
 
 
 class LocalInstance(Instance):
-    """An instance whose public name and address, where it has any, are the private ones."""
+    """An instance whose public name and address, where it has any, are the private ones.
+
+    Its interfaces go with it, unless the launch says otherwise, and a volume without a size has the AMI's.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        kept = {int(nic.get("DeviceIndex") or 0) for nic in options.get("nics") or [] if outlives(nic)}
+        for index, nic in self.nics.items():
+            nic.delete_on_termination = index not in kept
+
+    def add_block_device(
+        self, size: int | None, device_path: str, snapshot_id: str | None, *rest: Any, **options: Any
+    ) -> None:
+        """Make a volume; source: RunInstances, BlockDeviceMapping (what is not given is the AMI's)."""
+        if size is None and snapshot_id is None:
+            image = self.ec2_backend.amis.get(self.image_id)
+            size = image.ebs_snapshot.volume.size if image else None
+        super().add_block_device(size, device_path, snapshot_id, *rest, **options)
 
     @property
     def public_dns_name(self) -> str | None:
@@ -23,8 +41,18 @@ class LocalInstance(Instance):
         return str(self.private_dns_name) if self.public_ip else None
 
 
+def outlives(nic: dict[str, Any]) -> bool:
+    """Say whether an interface that a launch names stays when its instance ends."""
+    return bool(nic.get("NetworkInterfaceId")) or str(nic.get("DeleteOnTermination")).lower() == "false"
+
+
 class LocalNetworkInterface(NetworkInterface):
     """An interface whose public address, where the subnet or the launch asks for one, is its private address."""
+
+    @property
+    def network_interface_id(self) -> str:
+        """The id, under the name that DescribeInstances gives to it."""
+        return str(self.id)
 
     @property
     def public_ip(self) -> str | None:

@@ -87,6 +87,14 @@ class LocalEC2Response(LaunchTemplateActions, EC2Response):
         encoded = Base64EncodedString.from_raw_string(output.decode("utf-8", "replace"))
         return ActionResult({"InstanceId": instance.id, "Timestamp": utcnow(), "Output": encoded})
 
+    @staticmethod
+    def _validate_block_device_mapping(device_mapping: dict[str, Any]) -> None:
+        """Check a mapping as moto does, but for a size: what is not given is the AMI's."""
+        ebs = device_mapping.get("Ebs")
+        if ebs is not None and not (ebs.get("VolumeSize") or ebs.get("SnapshotId")):
+            device_mapping = {**device_mapping, "Ebs": {**ebs, "VolumeSize": 1}}
+        EC2Response._validate_block_device_mapping(device_mapping)
+
     def _state_changes(self, key: str, act: Any) -> ActionResult:
         self.error_on_dryrun()
         changed = act(self._get_param("InstanceIds", []))
