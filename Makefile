@@ -52,6 +52,7 @@ prove: test ## Everything, for as long as it takes
 bench: setup ## Measure, print medians and ratios; gates nothing
 	$(SUDO) $(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.scaling
+	$(SUDO) $(BIN)/python -m tests.bench.fleet
 
 demo: setup ## The whole story on the local cloud, in a few minutes
 	$(SUDO) $(BIN)/goldfleet demo; $(GIVE_BACK)

@@ -5,10 +5,11 @@ load, in turn: `goldfleet roll` with one instance of surge and five seconds of w
 with replace_all_instances and replace_batch_size 1, once with min_size equal to the desired capacity and once below it.
 
 What the two promise is not the same. The roll waits until each new server is healthy in the target group, has stayed so
-for the warm-up, and has passed the checks of `goldfleet verify` (over 90 a server, by SSH) before an old one goes; what it
-needs to be resumed by another machine is on the group. The module waits until as many targets are healthy as min_size has,
-looks every 10 s, checks nothing on a server, and leaves the raised sizes behind when it dies. Its replace_all_instances is
-deprecated and is removed in amazon.aws 14. Seconds are those of the command, with Python's and Ansible's start.
+for the warm-up, and has passed the checks of `goldfleet verify` by SSH, before an old one goes; what another machine needs
+to resume it is on the group. The module waits until as many targets are healthy as min_size says, looks every 10 s, checks
+nothing on a server, and leaves the raised sizes behind when it dies. Its replace_all_instances is deprecated and goes with
+amazon.aws 14. Seconds are those of the command, with Python's and Ansible's start. A server here is healthy seconds after
+its launch: on AWS, where that takes a minute or more, the module's pauses weigh less and the ratio of seconds is smaller.
 """
 
 import argparse
@@ -39,6 +40,7 @@ FIGURES: dict[str, Callable[[Run], float]] = {
     "lowest healthy targets": lambda run: run.lowest_healthy,
     "requests sent": lambda run: run.sent,
     "requests failed": lambda run: run.failed,
+    "checks on new servers": lambda run: run.checks,
     "API calls": lambda run: run.calls,
     "of these, reads": lambda run: run.reads,
 }
@@ -80,7 +82,7 @@ def describe(run: Run) -> str:
 
 
 def print_promises(launches: Sequence[float], rolls: Sequence[Run]) -> None:
-    """Print what the issue promises beside what was seen."""
+    """Print what the issue promises beside what was seen. A turn is told by its DescribeAutoScalingGroups."""
     launch = statistics.median(launches)
     allowed = SERVERS * (launch + WARM_UP_SECONDS) + ROLL_SLACK_SECONDS
     looks = [run.actions["DescribeAutoScalingGroups"] for run in rolls]

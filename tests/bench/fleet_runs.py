@@ -5,6 +5,7 @@ Neighbours: fleet_site, which builds the fleet; fleet, which compares.
 """
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -27,6 +28,8 @@ LEAD_SECONDS = 2.0
 LONGEST_SECONDS = 900.0
 PLAYBOOK = Path(__file__).with_name("replace_all_instances.yml")
 READS = ("Describe", "Get", "List")
+CHECKED = re.compile(r": (\d+) checks in ")
+"""How goldfleet says on stderr that a server has passed. Source: goldfleet.verify.fleet.describe."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Run:
     lowest_healthy: int
     sent: int
     failed: int
+    checks: int
     actions: Counter[str]
 
     @property
@@ -93,7 +97,7 @@ def measure(fleet: Fleet, contender: Contender, image_id: str) -> Run:
     log = fleet.cloud.folder / f"requests-{image_id}.jsonl"
     with load(balancer_url(fleet), log):
         started = time.time()
-        fleet.cloud.run(*command, timeout=LONGEST_SECONDS)
+        said = fleet.cloud.run(*command, timeout=LONGEST_SECONDS).stderr
         ended = time.time()
         fleet.wait_healthy(seconds=LONGEST_SECONDS)
         settled = time.time()
@@ -103,7 +107,8 @@ def measure(fleet: Fleet, contender: Contender, image_id: str) -> Run:
     resize(fleet, MinSize=SERVERS)
     requests = read_requests(log)
     lowest = fleet.lowest_healthy(started, settled)
-    return Run(ended - started, lowest, requests.sent, requests.failed, actions(fleet, started, ended))
+    checks = sum(map(int, CHECKED.findall(said)))
+    return Run(ended - started, lowest, requests.sent, requests.failed, checks, actions(fleet, started, ended))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from tests.localcloud.conftest import ROOT, Cloud
 HEADING_OR_BLOCK = re.compile(r"^## (?P<heading>[^\n]+)$|^```sh\n(?P<block>.*?)^```$", re.MULTILINE | re.DOTALL)
 NEEDS_AWS = "# needs AWS"
 TRY, BAKE, SERVERS, LOCAL = "Try it", "Bake", "Configure servers without an image", "The local cloud by hand"
+ACCOUNT, ROLL = "Build the account's part", "Verify and roll"
 
 
 def read_blocks() -> dict[str, list[str]]:
@@ -58,7 +59,7 @@ def server(cloud: Cloud) -> Iterator[str]:
 def project(cloud: Cloud, server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What Ansible needs of the project, with the server's host key known."""
     folder = tmp_path_factory.mktemp("project")
-    for name in ("inventory", "playbooks", "roles"):
+    for name in ("inventory", "playbooks", "roles", "tests/fleet"):
         shutil.copytree(ROOT / name, folder / name)
     for name in ("ansible.cfg", "goldfleet.toml"):
         shutil.copy(ROOT / name, folder / name)
@@ -81,6 +82,8 @@ def test_every_block_has_a_test_below() -> None:
     assert {heading: len(blocks) for heading, blocks in read_blocks().items()} == {
         TRY: 1,
         BAKE: 2,
+        ACCOUNT: 2,
+        ROLL: 1,
         SERVERS: 2,
         LOCAL: 1,
     }
@@ -130,3 +133,33 @@ def test_local_cloud_by_hand_comes_up_and_goes(cloud: Cloud, tmp_path: Path) -> 
     assert re.search(r"^ami-[0-9a-f]{17}\tdebian-12-", printed, re.MULTILINE)
     assert re.search(r"^up: http://127\.0\.0\.1:\d+, network 10\.", printed, re.MULTILINE)
     assert subprocess.run(["goldfleet", "local", "status"], env=env, capture_output=True, check=False).returncode == 3
+
+
+def test_account_is_built_and_removed_and_a_group_that_does_not_serve_is_not_rolled(
+    cloud: Cloud, project: Path
+) -> None:
+    cloud.aws("ssm", "put-parameter", "--name", "/goldfleet/images/app/current", "--type", "String", "--overwrite",
+              "--value", cloud.base_image())  # fmt: skip
+    build, remove = read_blocks()[ACCOUNT]
+    assert re.search(r"localhost +: ok=\d+ +changed=[1-9]", run_block(build, project, cloud.env))
+    try:
+        answers = {line: run_line(line, project, cloud.env) for line in read_blocks()[ROLL][0].splitlines()}
+    finally:
+        assert re.search(r"localhost +: ok=\d+ +changed=[1-9]", run_block(remove, project, cloud.env))
+    codes = {line.split("#")[0].strip(): code for line, (code, _) in answers.items()}
+    # The base AMI has no web server, and SSH is closed: everything says so, and nothing is changed.
+    assert codes == {
+        "goldfleet verify web": 6,
+        "goldfleet roll plan web": 3,
+        "goldfleet roll start web": 3,
+        "goldfleet roll status web": 0,
+    }
+    assert "healthy" in "".join(said for _, said in answers.values())
+
+
+def run_line(line: str, folder: Path, env: dict[str, str]) -> tuple[int, str]:
+    """Run one line of a block; return its exit code and all that it said."""
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False
+    )
+    return done.returncode, done.stdout + done.stderr

@@ -84,7 +84,10 @@ def test_broken_image_stops_the_roll_keeps_the_old_servers_and_the_evidence(flee
     (roll_id,) = [value for key, value in fleet.roll_tags().items() if key == "goldfleet:roll:id"]
     evidence = fleet.project / ".goldfleet" / "reports" / roll_id
     kept = "\n".join(file.name for file in evidence.rglob("*") if file.is_file())
-    assert "console" in kept
+    assert "-console.log" in kept
+    assert "-units.txt" in kept
+    seen = [json.loads(file.read_text()) for file in evidence.glob("i-*.json")]
+    assert "Target.FailedHealthChecks" in json.dumps(seen) or "failed" in json.dumps(seen)
     assert str(evidence.relative_to(fleet.project)) in done.stderr
     assert fleet.roll("abort").returncode == 0
     fleet.wait_healthy()

@@ -74,6 +74,7 @@ def tell(telling: Telling) -> None:
     verify(telling, "verify the rolled fleet", "verify-2")
     roll_back(telling)
     end_load(telling)
+    verify(telling, "verify the fleet that is back", "verify-3")
 
 
 def bake_first(telling: Telling) -> None:
@@ -180,8 +181,8 @@ def roll_back(telling: Telling) -> None:
     story = telling.story
     with story.chapter("roll back to image 1 under load"):
         telling.documents["rollback"] = story.goldfleet(
-            "roll", "rollback", GROUP, "--ssh-private-key", str(telling.key), log_name="rollback",
-            expected_code=ROLLED_BACK,
+            "roll", "rollback", GROUP, "--surge", str(SURGE), "--warm-up", str(WARM_UP_SECONDS),
+            "--ssh-private-key", str(telling.key), log_name="rollback", expected_code=ROLLED_BACK,
         )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ One method an act: make, start, stop, remove, commit, console. Knows containers 
 """
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from goldfleet.localcloud import firewall
 from goldfleet.localcloud.podman import Podman, PodmanError
@@ -14,6 +14,7 @@ from goldfleet.localcloud.state import CloudState
 # With these two systemd's sandboxing works; SYS_TIME would set the HOST's clock and is never given, nor is --privileged.
 CAPABILITIES = ("SYS_ADMIN", "SYS_PTRACE")
 CONSOLE_BYTES = 64 * 1024  # what GetConsoleOutput returns at most (EC2 API reference)
+REMEMBERED_CONSOLES = 100  # of machines that are gone, the last ones
 REBOOTING = b"Rebooting."  # the last word of systemd-shutdown before a restart; its exit code is 0 in a container
 
 
@@ -33,6 +34,7 @@ class Machines:
 
     podman: Podman
     state: CloudState
+    last_words: dict[str, bytes] = field(default_factory=dict)
 
     def name(self, instance_id: str) -> str:
         """Return the container's name."""
@@ -73,7 +75,10 @@ class Machines:
         self.podman.run("stop", self.name(instance_id))
 
     def remove(self, instance_id: str) -> None:
-        """Remove a machine with its disk, running or not."""
+        """Remove a machine with its disk, running or not; what it wrote to its console can still be read."""
+        self.last_words[instance_id] = self.console(instance_id)
+        while len(self.last_words) > REMEMBERED_CONSOLES:
+            del self.last_words[next(iter(self.last_words))]
         self.podman.remove_containers([self.name(instance_id)])
 
     def commit(self, instance_id: str, snapshot_id: str) -> None:
@@ -107,7 +112,10 @@ class Machines:
         return REBOOTING in self.console(instance_id)[-1000:]
 
     def console(self, instance_id: str) -> bytes:
-        """Return the last 64 KiB that the machine wrote to its console."""
+        """Return the last 64 KiB that the machine wrote to its console, also when it is gone.
+
+        Source: EC2 user guide, "Instance console output": kept for at least an hour after an instance was terminated.
+        """
         command = ["podman", *self.podman.settings.global_options(), "logs", self.name(instance_id)]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        return done.stdout[-CONSOLE_BYTES:] if done.returncode == 0 else b""
+        return done.stdout[-CONSOLE_BYTES:] if done.returncode == 0 else self.last_words.get(instance_id, b"")

@@ -161,3 +161,16 @@ def describe_health(snapshot: Snapshot, instance_id: str) -> str:
         elif target.state != "healthy":
             said.append(" ".join(part for part in (target.state, target.reason, target.description) if part))
     return ", ".join(said)
+
+
+def failing(census: Census, snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the new instances that a health check has found to fail, by the load balancer or by the group."""
+    unhealthy = {
+        instance_id
+        for health in snapshot.health.values()
+        for instance_id, one in health.items()
+        if one.state == "unhealthy"
+    }
+    return tuple(
+        one.instance_id for one in census.new if one.instance_id in unhealthy or one.health_status == "Unhealthy"
+    )

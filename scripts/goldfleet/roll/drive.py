@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from goldfleet import tags
 from goldfleet.errors import AwsError, StoppedError, UsageError
 from goldfleet.lease import Lease
-from goldfleet.roll.classify import is_same_launch, take_census, unready
+from goldfleet.roll.classify import describe_health, failing, is_same_launch, take_census, unready
 from goldfleet.roll.invariants import check_step
 from goldfleet.roll.model import (
     Done,
@@ -62,6 +62,7 @@ class Drive:
         self._changing = Patience(world.clock)
         self._halt: Halt | None = None
         self._evidence = ""
+        self._witnessed: frozenset[str] = frozenset()
         self._replaced = 0
         self._told = ""
 
@@ -110,6 +111,7 @@ class Drive:
         self._open_gate(snapshot)
         now = self._world.clock.monotonic()
         self._progress = watch(replace(self._progress, gate=self._gate.results()), snapshot, self._roll, now)
+        self._witness_failing(snapshot)
         step = next_step(snapshot, self._roll, self._progress, now)
         match step:
             case Wait(_, seconds):
@@ -188,6 +190,17 @@ class Drive:
             self._world.fleet.set_tags(changed)
         self._roll = roll
         self._progress = replace(self._progress, is_sent=False)
+
+    def _witness_failing(self, snapshot: Snapshot) -> None:
+        """Keep evidence of a new instance as soon as it fails: the group may end it before the roll does."""
+        if self._roll.state is not State.ROLLING:
+            return
+        census = take_census(snapshot, self._roll, self._progress)
+        seen = tuple(one for one in failing(census, snapshot) if one not in self._witnessed)
+        if seen:
+            self._witnessed |= frozenset(seen)
+            self._tell(f"{seen[0]} fails: {describe_health(snapshot, seen[0])}")
+            self._witness.keep(self._roll, snapshot, seen, self._gate.results())
 
     def _keep_evidence(self, snapshot: Snapshot) -> None:
         """Keep the evidence of a halt, once, before the first instance goes."""

@@ -16,6 +16,7 @@ from goldfleet.errors import GoldfleetError
 from goldfleet.roll.model import GateResult, Roll, Snapshot
 
 SUMMARY = "roll.json"
+GONE = "gone"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class EvidenceFolder:
         missing: list[str] = []
         activities = self._had("scaling activities", self.activities, missing) or ()
         for instance_id in instance_ids:
+            self._write_seen(instance_id, snapshot, results)
             console, units = partial(self.console, instance_id), partial(self.units, instance_id)
             self._write(f"{instance_id}-console.log", self._had(f"console of {instance_id}", console, missing))
             self._write(f"{instance_id}-units.txt", self._had(f"units of {instance_id}", units, missing))
@@ -48,6 +50,12 @@ class EvidenceFolder:
         }
         self._write(SUMMARY, json.dumps(document, indent=2, default=str) + "\n")
         return str(self.path)
+
+    def _write_seen(self, instance_id: str, snapshot: Snapshot, results: Mapping[str, GateResult]) -> None:
+        """Write what is seen of an instance now, unless it is gone and was seen before."""
+        name, seen = f"{instance_id}.json", describe(instance_id, snapshot, results)
+        if seen["lifecycle_state"] != GONE or not (self.path / name).exists():
+            self._write(name, json.dumps(seen, indent=2) + "\n")
 
     def _had(self, what: str, fetch: Callable[[], Any], missing: list[str]) -> Any:
         try:
@@ -67,7 +75,7 @@ def describe(instance_id: str, snapshot: Snapshot, results: Mapping[str, GateRes
     seen = next((one for one in snapshot.group.instances if one.instance_id == instance_id), None)
     result = results.get(instance_id)
     return {
-        "lifecycle_state": seen.lifecycle_state if seen else "gone",
+        "lifecycle_state": seen.lifecycle_state if seen else GONE,
         "health_status": seen.health_status if seen else "",
         "targets": {
             arn: asdict(targets[instance_id]) for arn, targets in snapshot.health.items() if instance_id in targets

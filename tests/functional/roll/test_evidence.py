@@ -46,4 +46,12 @@ def test_what_cannot_be_had_is_said_and_stops_nothing(tmp_path: Path) -> None:
         "units of i-gone: i-new0 is not running.",
     ]
     assert document["instances"]["i-gone"]["lifecycle_state"] == "gone"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["roll.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["i-gone.json", "roll.json"]
+
+
+def test_what_was_seen_of_an_instance_stays_when_it_is_gone_later(tmp_path: Path) -> None:
+    folder = EvidenceFolder(tmp_path, lambda _id: "booted\n", lambda _id: "nginx failed\n", tuple)
+    folder.keep(roll(), SEEN, ["i-new0"], {})
+    folder.keep(roll(), snapshot(olds(3), 3), ["i-new0"], {})
+    assert json.loads((tmp_path / "i-new0.json").read_text())["lifecycle_state"] == "InService"
+    assert json.loads((tmp_path / "roll.json").read_text())["instances"]["i-new0"]["lifecycle_state"] == "gone"
