@@ -69,9 +69,7 @@ def inventory_of_account(cloud: Cloud) -> dict[str, list[str]]:
     iam, elbv2 = client(cloud, "iam"), client(cloud, "elbv2")
     states = [{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped", "shutting-down"]}]
     reservations = ec2.describe_instances(Filters=states)["Reservations"]
-    # Of load balancers only: the local cloud keeps the interfaces of terminated instances.
-    of_balancers = [{"Name": "description", "Values": ["ELB *"]}]
-    interfaces = ec2.describe_network_interfaces(Filters=of_balancers)["NetworkInterfaces"]
+    interfaces = ec2.describe_network_interfaces()["NetworkInterfaces"]
     configurations = autoscaling.describe_launch_configurations()["LaunchConfigurations"]
     found = {
         "instances": [one["InstanceId"] for every in reservations for one in every["Instances"]],
@@ -82,7 +80,7 @@ def inventory_of_account(cloud: Cloud) -> dict[str, list[str]]:
         "policies": [one["PolicyName"] for one in autoscaling.describe_policies()["ScalingPolicies"]],
         "templates": [one["LaunchTemplateId"] for one in ec2.describe_launch_templates()["LaunchTemplates"]],
         "security groups": [one["GroupId"] for one in ec2.describe_security_groups()["SecurityGroups"]],
-        "interfaces of load balancers": [one["NetworkInterfaceId"] for one in interfaces],
+        "network interfaces": [one["NetworkInterfaceId"] for one in interfaces],
         "key pairs": [one["KeyName"] for one in ec2.describe_key_pairs()["KeyPairs"]],
         "load balancers": [one["LoadBalancerArn"] for one in elbv2.describe_load_balancers()["LoadBalancers"]],
         "target groups": [one["TargetGroupArn"] for one in elbv2.describe_target_groups()["TargetGroups"]],
@@ -279,7 +277,7 @@ def test_launch_configurations_instead_of_a_template_are_not_changed_either(clou
 
 def test_preview_of_a_teardown_removes_nothing(cloud: Cloud) -> None:
     built = inventory_of_account(cloud)
-    assert built["interfaces of load balancers"]
+    assert built["network interfaces"]
     changed, failed, said = play(cloud, TEARDOWN, "--check")
     assert failed == 0, said[-4000:]
     assert changed > 0
