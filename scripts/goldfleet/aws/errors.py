@@ -152,7 +152,7 @@ def from_botocore_error(error: Exception, operation: str) -> GoldfleetError:
     for kinds, sentence, next_step in _USAGE:
         if isinstance(error, kinds):
             return UsageError(f"{sentence.format(text)}.", next_step)
-    if isinstance(error, botocore_errors.EndpointConnectionError | botocore_errors.ConnectionError):
+    if isinstance(error, botocore_errors.HTTPClientError | botocore_errors.ConnectionError):
         return AwsError(
             f"AWS could not be reached ({operation}): {text}.",
             "Check the network, the region and AWS_ENDPOINT_URL (goldfleet local status, for the local cloud).",

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 70
+ATTEMPTS = 6
+"""How often a call is made at most, the first time included, with growing pauses of up to 20 s in between."""
 
 
 class CallCounter:
@@ -134,8 +136,10 @@ def _usable_settings() -> Iterator[None]:
 def _config() -> "Config":
     from botocore.config import Config  # noqa: PLC0415 - see the module's docstring
 
+    # botocore's own three attempts end a command at a short disturbance; who sets AWS_MAX_ATTEMPTS decides himself.
+    is_told = "AWS_MAX_ATTEMPTS" in os.environ
     return Config(
-        retries={"mode": "standard"},
+        retries={"mode": "standard"} if is_told else {"mode": "standard", "total_max_attempts": ATTEMPTS},
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         read_timeout=READ_TIMEOUT_SECONDS,
         user_agent_extra=f"goldfleet/{__version__}",

@@ -129,3 +129,13 @@ def test_command_line_does_not_import_boto3_before_it_is_needed(module: str) -> 
     code = f"import sys, {module}\nprint([m for m in ('boto3', 'botocore', 'pydantic', 'rich', 'yaml') if m in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("environment", "attempts"), [({}, "6"), ({"AWS_MAX_ATTEMPTS": "2"}, "2")], ids=["ours", "the user's"]
+)
+def test_calls_are_tried_more_often_than_boto3_does_unless_the_user_says_how_often(
+    environment: dict[str, str], attempts: str
+) -> None:
+    more = 'print(client.meta.config.retries["total_max_attempts"])'
+    assert open_with({"AWS_REGION": "eu-west-3", **environment}, more=more).splitlines()[-1] == attempts
