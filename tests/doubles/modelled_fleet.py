@@ -66,6 +66,8 @@ class ModelledFleet:
         self.faults: dict[str, Exception] = {}
         self.dies_at: int | None = None
         self.on_death: Callable[[], None] = lambda: None
+        self.lag_looks = 0  # how many looks after a change of the desired capacity still show the number from before
+        self._stale: tuple[int, int] = (0, 0)  # looks left, the number
 
     @property
     def mutations(self) -> list[str]:
@@ -81,7 +83,7 @@ class ModelledFleet:
             name=spec.name,
             min_size=spec.min_size,
             max_size=spec.max_size,
-            desired_capacity=spec.desired_capacity,
+            desired_capacity=self._desired_shown(),
             launch=LaunchSpec(
                 source.launch_configuration_name,
                 source.launch_template_id,
@@ -99,6 +101,14 @@ class ModelledFleet:
             tags=dict(self.tags),
         )
         return Snapshot(seen, {arn: self._health(arn) for arn in spec.target_group_arns})
+
+    def _desired_shown(self) -> int:
+        left, number = self._stale
+        self._stale = (max(0, left - 1), number)
+        return number if left else self.group.spec.desired_capacity
+
+    def _changes_desired(self) -> None:
+        self._stale = (self.lag_looks, self.group.spec.desired_capacity)
 
     def _health(self, arn: str) -> dict[str, TargetHealth]:
         self._called("DescribeTargetHealth")
@@ -126,11 +136,15 @@ class ModelledFleet:
         self._do(f"UpdateAutoScalingGroup MaxSize={max_size}", lambda: sizes.update_group(self.group, update))
 
     def set_desired_capacity(self, desired_capacity: int) -> None:
+        self._changes_desired()
         self._do(
             f"SetDesiredCapacity {desired_capacity}", lambda: sizes.set_desired_capacity(self.group, desired_capacity)
         )
 
     def terminate(self, instance_id: str, *, decrements: bool) -> None:
+        if decrements:
+            self._changes_desired()
+
         def act() -> None:
             if self.group.roster.get(instance_id):
                 membership.terminate_instance(*self.cloud.scaling.member(instance_id), decrements=decrements)

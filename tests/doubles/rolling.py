@@ -154,7 +154,7 @@ class RollingWorld:
         self.gate = GateOfTheModel(self.fleet)
         self.witness = WitnessThatRemembers()
         self.notes: list[str] = []
-        self.wanted = self.floor = desired
+        self.original = self.wanted = self.floor = desired
         self.lowest_margin = 10**6
         self.runs = 0
 
@@ -206,15 +206,19 @@ class RollingWorld:
         self.lowest_margin = min(self.lowest_margin, self.serving() - self.floor)
 
     def scale(self, change: int) -> None:
-        """Change the desired capacity as people or alarms do: by so many from what is there.
+        """Change the desired capacity as people or alarms do: by so many from what is there, which is then what is wanted.
 
         Whom a scale-in takes is Auto Scaling's choice, old ones first: one that serves, though others do not yet.
         """
         if change < 0:
             self.floor = min(self.floor, self.serving() + change)
         sizes.set_desired_capacity(self.group, self.group.spec.desired_capacity + change)
-        self.wanted += change
+        self.wanted = self.group.spec.desired_capacity
         self.floor = min(self.floor, self.wanted)
+
+    def set_to(self, desired: int) -> None:
+        """Set the desired capacity to a number, as terraform or a schedule does, whatever is there."""
+        self.scale(desired - self.group.spec.desired_capacity)
 
     def images_here(self) -> dict[str, int]:
         """Return how many instances that count run each AMI."""

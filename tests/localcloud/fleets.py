@@ -161,7 +161,7 @@ def fleet(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
         aws_foundation_group=GROUP,
         aws_foundation_public_key=public_key,
         aws_foundation_ssh_source_cidrs=[f"{gateway}/32"],
-        aws_foundation_max_size=5,
+        aws_foundation_max_size=6,
         aws_foundation_health_check_grace_seconds=30,
     )
     fleet.wait_healthy()

@@ -78,6 +78,10 @@ def ansible_env(cloud: Cloud, server: str) -> dict[str, str]:
     }
 
 
+def test_no_placeholder_is_left() -> None:
+    assert "_OUTPUT" not in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_every_block_has_a_test_below() -> None:
     assert {heading: len(blocks) for heading, blocks in read_blocks().items()} == {
         TRY: 1,

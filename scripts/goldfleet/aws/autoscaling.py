@@ -148,6 +148,7 @@ def _group(answer: "AutoScalingGroupTypeDef") -> AutoScalingGroup:
         health_check_types=tuple(answer.get("HealthCheckType", "EC2").split(",")),
         health_check_grace_seconds=answer.get("HealthCheckGracePeriod", 0),
         has_mixed_instances_policy="MixedInstancesPolicy" in answer,
+        classic_load_balancers=tuple(answer.get("LoadBalancerNames", [])),
         status=answer.get("Status", ""),
     )
 

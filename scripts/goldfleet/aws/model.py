@@ -161,6 +161,7 @@ class AutoScalingGroup:
     health_check_types: tuple[str, ...] = ("EC2",)
     health_check_grace_seconds: int = 0
     has_mixed_instances_policy: bool = False
+    classic_load_balancers: tuple[str, ...] = ()
     status: str = ""
 
 

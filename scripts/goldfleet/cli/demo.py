@@ -81,8 +81,9 @@ def play(
 ) -> "tuple[DemoFacts, dict[str, Any]]":
     """Start a local cloud, tell the story on it and write the page; return its facts, and those for programs."""
     import os
+    import time
 
-    from goldfleet.demo.chapters import Setting, Telling, demo_facts, end_load, problem_of, tell
+    from goldfleet.demo.chapters import Setting, Telling, demo_facts, problem_of, tell
     from goldfleet.demo.report import render
     from goldfleet.demo.story import Story
     from goldfleet.errors import GoldfleetError
@@ -94,19 +95,22 @@ def play(
         story.environment = {key: value for key, value in os.environ.items() if key not in cloud.to_unset(os.environ)}
         story.environment |= cloud.environment(state, folder)
     telling = Telling(story, Setting(f"{state.gateway}/32", folder.balancer_events, launch_kind))
-    problem = ""
+    facts = None
+    problem = "The story did not come to its end."
     try:
         tell(telling)
+        problem = ""
     except GoldfleetError as error:
         problem = problem_of(error)
         raise
     finally:
-        if telling.load is not None:
-            end_load(telling)
         story.close()
-        if telling.load_started:
+        if telling.requests.exists():
+            telling.load_ended = telling.load_ended or time.time()
             facts = demo_facts(telling, problem)
             write_page(project / REPORT, render(facts))
+    if facts is None:
+        raise GoldfleetError("The demo ended without a load.", "Please report it.")
     return facts, summary(telling, facts, folder.calls)
 
 

@@ -29,6 +29,7 @@ CHANGED_VALUE = "Hello from image 2."
 BODY = r"Image version: ([^<\s]+)"
 HEALTHY_SECONDS = 120.0
 ROLLED_BACK = 7
+LOAD_ENDS_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -188,13 +189,17 @@ def roll_back(telling: Telling) -> None:
 
 def end_load(telling: Telling) -> None:
     """Stop the load and keep its summary."""
-    telling.load_ended = time.time()
-    if telling.load is None:
+    load, telling.load, telling.load_ended = telling.load, None, time.time()
+    if load is None:
         return
-    telling.load.terminate()
-    printed, _ = telling.load.communicate(timeout=30)
-    telling.load_summary = json.loads(printed.splitlines()[-1])
-    telling.load = None
+    load.terminate()
+    try:
+        printed, _ = load.communicate(timeout=LOAD_ENDS_SECONDS)
+        telling.load_summary = json.loads(printed.splitlines()[-1])
+    except (subprocess.TimeoutExpired, ValueError, IndexError) as error:
+        raise VerificationError(
+            f"The load did not end well (exit code {load.poll()}): nobody knows how many requests failed."
+        ) from error
 
 
 def tell_bake(story: Story, bake: Mapping[str, Any]) -> None:

@@ -81,6 +81,12 @@ def own_surge(group: AutoScalingGroup, surge: int) -> int:
     return max(0, min(surge, group.desired_capacity - max(group.min_size, 1)))
 
 
+def is_unannounced(snapshot: Snapshot, roll: Roll) -> bool:
+    """Tell whether the desired capacity in which own surge was last known is another one now, and the roll asked for none."""
+    is_known = roll.intent is None and roll.surge > 0 and roll.settled is not None
+    return is_known and snapshot.group.desired_capacity != roll.settled
+
+
 def take_census(snapshot: Snapshot, roll: Roll, progress: Progress) -> Census:
     """Sort the instances of a group for a roll."""
     group, target = snapshot.group, roll.target.launch
@@ -163,14 +169,22 @@ def describe_health(snapshot: Snapshot, instance_id: str) -> str:
     return ", ".join(said)
 
 
-def failing(census: Census, snapshot: Snapshot) -> tuple[str, ...]:
-    """Return the new instances that a health check has found to fail, by the load balancer or by the group."""
+def failing(census: Census, snapshot: Snapshot, progress: Progress, now: float) -> tuple[str, ...]:
+    """Return the new instances that a health check has found to fail: the group's, or the load balancer's.
+
+    A target is unhealthy while an ordinary boot takes longer than its health check allows, so the load balancer counts from
+    the middle of the group's grace period on, and the group ends an instance only after it.
+    """
+    grace = snapshot.group.health_check_grace_seconds / 2
     unhealthy = {
         instance_id
         for health in snapshot.health.values()
         for instance_id, one in health.items()
         if one.state == "unhealthy"
     }
-    return tuple(
-        one.instance_id for one in census.new if one.instance_id in unhealthy or one.health_status == "Unhealthy"
-    )
+
+    def is_failing(instance_id: str, health_status: str) -> bool:
+        is_late = now - progress.first_seen.get(instance_id, now) >= grace
+        return health_status == "Unhealthy" or (instance_id in unhealthy and is_late)
+
+    return tuple(one.instance_id for one in census.new if is_failing(one.instance_id, one.health_status))

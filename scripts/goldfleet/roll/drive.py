@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from goldfleet import tags
 from goldfleet.errors import AwsError, StoppedError, UsageError
 from goldfleet.lease import Lease
-from goldfleet.roll.classify import describe_health, failing, is_same_launch, take_census, unready
+from goldfleet.roll.classify import describe_health, failing, is_same_launch, is_unannounced, take_census, unready
 from goldfleet.roll.invariants import check_step
 from goldfleet.roll.model import (
     Done,
@@ -32,7 +32,7 @@ from goldfleet.roll.model import (
 from goldfleet.roll.patience import Patience
 from goldfleet.roll.plan import next_step
 from goldfleet.roll.ports import Gate, Witness, World
-from goldfleet.roll.progress import settle, watch
+from goldfleet.roll.progress import accept, settle, watch
 from goldfleet.roll.record import changed_tags, encode_fit
 from goldfleet.roll.render import describe
 
@@ -83,13 +83,14 @@ class Drive:
                 self._tell(f"AWS: {error}")
                 self._changing.failed(error)
                 continue
+            self._changing.succeeded()
             if ended is not None:
                 return ended
 
     def _launch_times(self) -> dict[str, float]:
         try:
             return dict(self._world.fleet.launch_times())
-        except AwsError:  # only the order of those that go depends on it
+        except (AwsError, UsageError):  # only the order of those that go depends on it
             return {}
 
     def _look(self) -> Snapshot | None:
@@ -130,9 +131,19 @@ class Drive:
         return None
 
     def _settle(self, snapshot: Snapshot) -> None:
-        settled = settle(self._roll, snapshot, self._progress.is_sent)
+        """Learn from a look what became of an announced change, and of one that nobody announced when two looks agree."""
+        desired = snapshot.group.desired_capacity
+        if is_unannounced(snapshot, self._roll):
+            if self._progress.unsettled == desired:
+                self._tell(f"the desired capacity was set to {desired} by somebody else: it is kept")
+                self._save(accept(self._roll, snapshot))
+            self._progress = replace(self._progress, unsettled=desired)
+            return
+        waited = self._world.clock.monotonic() - self._progress.sent_at
+        settled = settle(self._roll, snapshot, self._progress.is_sent, waited)
         if settled is not None and settled != self._roll:
             self._save(settled)
+        self._progress = replace(self._progress, unsettled=None)
 
     def _open_gate(self, snapshot: Snapshot) -> None:
         """Have new instances checked as soon as they serve; again those that could not be reached."""
@@ -163,7 +174,8 @@ class Drive:
                 fleet.terminate(instance_id, decrements=decrements)
                 self._count(instance_id, snapshot)
         self._changing.succeeded()
-        self._progress = replace(self._progress, is_sent=self._roll.intent is not None)
+        is_sent, now = self._roll.intent is not None, self._world.clock.monotonic()
+        self._progress = replace(self._progress, is_sent=is_sent, sent_at=now)
 
     def _announce(self, step: Mutation, snapshot: Snapshot) -> None:
         """Write the tags that a resume needs if this process dies right after the step."""
@@ -196,7 +208,8 @@ class Drive:
         if self._roll.state is not State.ROLLING:
             return
         census = take_census(snapshot, self._roll, self._progress)
-        seen = tuple(one for one in failing(census, snapshot) if one not in self._witnessed)
+        now = self._world.clock.monotonic()
+        seen = tuple(one for one in failing(census, snapshot, self._progress, now) if one not in self._witnessed)
         if seen:
             self._witnessed |= frozenset(seen)
             self._tell(f"{seen[0]} fails: {describe_health(snapshot, seen[0])}")

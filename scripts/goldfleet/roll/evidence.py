@@ -48,8 +48,18 @@ class EvidenceFolder:
             "scaling_activities": [asdict(one) for one in activities],
             "could_not_be_had": missing,
         }
-        self._write(SUMMARY, json.dumps(document, indent=2, default=str) + "\n")
+        self._write(SUMMARY, json.dumps(self._merged(document), indent=2, default=str) + "\n")
         return str(self.path)
+
+    def _merged(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Return the summary with what an earlier one said of other instances, and of what could not be had then."""
+        try:
+            before = json.loads((self.path / SUMMARY).read_text(encoding="utf-8"))
+            instances = {**before["instances"], **document["instances"]}
+            missing = list(dict.fromkeys([*before["could_not_be_had"], *document["could_not_be_had"]]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return document
+        return {**document, "instances": instances, "could_not_be_had": missing}
 
     def _write_seen(self, instance_id: str, snapshot: Snapshot, results: Mapping[str, GateResult]) -> None:
         """Write what is seen of an instance now, unless it is gone and was seen before."""

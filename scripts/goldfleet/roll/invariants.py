@@ -1,7 +1,7 @@
 """What must never be. The driver checks each mutation against these before it does it; a breach is a bug of plan.py.
 
-Deliberately written from the snapshot alone and not with plan.py's arithmetic: who serves, who is asked to go, what the
-desired capacity would become.
+Written without plan.py's arithmetic: who serves, who is asked to go, what the desired capacity would become. Who counts as
+what, and what is own surge, both take from classify.py.
 """
 
 from goldfleet.errors import GoldfleetError

@@ -76,8 +76,9 @@ class Policy:
 class Roll:
     """A roll in progress, as the group's tags hold it.
 
-    `surge` is the part of the desired capacity that is the roll's own; `intent` the change of it that was announced and
-    is not known to have happened. `raised_max` is the maximum size that the roll set or will set, None if it leaves it.
+    `surge` is the part of the desired capacity that is the roll's own, `settled` that desired capacity, None while it is
+    not known; `intent` the change that was announced and is not known to have happened. `raised_max` is the maximum size
+    that the roll set or will set, None if it leaves it.
     """
 
     roll_id: str
@@ -88,6 +89,7 @@ class Roll:
     state: State = State.ROLLING
     direction: Direction = Direction.FORWARD
     surge: int = 0
+    settled: int | None = None
     intent: Intent | None = None
     raised_max: int | None = None
     why: str = ""
@@ -125,7 +127,8 @@ class Progress:
 
     `asked` are instances whose end this process asked for: they count as leaving, whatever a late answer of AWS says.
     `proven` were ready once; `first_seen` is when an instance was first seen, or last stopped to be ready.
-    `is_sent` tells that the call of the roll's intent was answered.
+    `is_sent` tells that the call of the roll's intent was answered, `sent_at` when. `unsettled` is a desired capacity that
+    one look showed and nobody announced.
     """
 
     first_seen: Mapping[str, float] = field(default_factory=dict)
@@ -141,6 +144,8 @@ class Progress:
     signature: int = 0
     live_desired: int = 0
     is_sent: bool = False
+    sent_at: float = 0.0
+    unsettled: int | None = None
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def roll_back(request: RollRequest, world: World) -> Outcome:
     with leased(request.group, run, world) as lease:
         opening = open_group(request.group, world)
         if opening.roll is not None:
-            roll = _turned(opening.roll)
+            roll = replace(_turned(opening.roll), policy=request.policy)
             _refuse(opening, find_standing_obstacles(opening.snapshot) + check_target(roll.target, world))
             return _drive(_change(opening.roll, roll, world, lease), request.group, world, lease)
         target = decode_fit(opening.snapshot.group.tags.get(tags.PREVIOUS, ""))
@@ -116,8 +116,12 @@ def _is_there(opening: Opening, wish: Wish, target: Fit) -> bool:
 
 
 def _nothing_to_do(opening: Opening, wish: Wish, target: Fit) -> Outcome:
-    count = count_by_launch(opening.snapshot.group, target, wish.current)
-    return Outcome("nothing to do", opening.name, "", target.image_id, "", str(target.launch), count=count)
+    roll = plan_roll("", opening.snapshot, target, wish)
+    return Outcome(
+        "nothing to do", opening.name, "", target.image_id, "", str(target.launch),
+        notes=find_notes(take_census(opening.snapshot, roll, Progress())),
+        count=count_by_launch(opening.snapshot.group, target, wish.current),
+    )  # fmt: skip
 
 
 def _refuse_obstacles(opening: Opening, wish: Wish) -> None:
@@ -151,6 +155,8 @@ def _write_tags(values: Mapping[str, str], world: World, lease: Lease) -> None:
     try:
         world.fleet.set_tags(values)
     except AwsError as error:
+        if error.code:  # a refusal, so nothing was written
+            raise
         raise StoppedError(
             f"{error} Whether the roll's tags were written is not known; nothing else was changed.",
             "See `goldfleet roll status`; run the same command again, or `resume` when it shows a roll.",

@@ -9,6 +9,7 @@ from goldfleet.roll.classify import (
     choose_victim,
     describe_health,
     is_same_launch,
+    is_unannounced,
     proven_serving,
     take_census,
     unready,
@@ -45,6 +46,9 @@ def next_step(snapshot: Snapshot, roll: Roll, progress: Progress, now: float) ->
         return Done("the roll is halted")
     if roll.intent is not None:
         return _or_stop(Wait("waiting until AWS shows the change of the desired capacity", 1.0), roll, progress, now)
+    if is_unannounced(snapshot, roll):
+        seen = f"the desired capacity is {snapshot.group.desired_capacity}, it was {roll.settled}"
+        return _or_stop(Wait(f"{seen}: looking once more", 1.0), roll, progress, now)
     census = take_census(snapshot, roll, progress)
     if roll.state is State.ROLLING:
         return _step_forward(snapshot, roll, progress, census, now)

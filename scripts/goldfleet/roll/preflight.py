@@ -58,6 +58,11 @@ def find_standing_obstacles(snapshot: Snapshot) -> tuple[str, ...]:
             f"{group.name} has a mixed instances policy, which goldfleet cannot roll yet; wanted a launch template or "
             "a launch configuration."
         )
+    if group.classic_load_balancers:
+        found.append(
+            f"{group.name} is behind classic load balancers ({', '.join(group.classic_load_balancers)}), whose health "
+            "goldfleet does not look at; wanted target groups only."
+        )
     for process in NEEDED_PROCESSES:
         if process in group.suspended:
             reason = group.suspended[process] or "no reason given"

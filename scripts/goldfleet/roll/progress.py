@@ -6,6 +6,9 @@ from dataclasses import replace
 from goldfleet.roll.classify import Census, take_census
 from goldfleet.roll.model import GateResult, GateVerdict, Grow, Progress, Roll, Shrink, Snapshot
 
+LONGEST_LAG_SECONDS = 15.0
+"""How long an answered change may be invisible in AWS's descriptions, as far as a roll waits for it."""
+
 
 def watch(progress: Progress, snapshot: Snapshot, roll: Roll, now: float) -> Progress:
     """Return the progress after a look.
@@ -49,12 +52,13 @@ def is_good(result: GateResult | None, roll: Roll) -> bool:
     return result is not None and result.verdict is GateVerdict.GOOD and result.image_id == roll.target.image_id
 
 
-def settle(roll: Roll, snapshot: Snapshot, is_sent: bool) -> Roll | None:
+def settle(roll: Roll, snapshot: Snapshot, is_sent: bool, waited_seconds: float = 0.0) -> Roll | None:
     """Return the roll with its intent resolved by what is seen, or None while that cannot be told.
 
-    `is_sent`: this process got the answer of the call; then only AWS's own delay is waited for. Otherwise (the process
-    was killed, the answer was lost) whatever cannot be told apart counts as less own surge: it is then too late only
-    to take capacity away.
+    `is_sent`: this process got the answer of the call, `waited_seconds` ago; then AWS's own delay is waited for, and a
+    number that is neither the old nor the announced one is somebody else's, own surge and all. Otherwise (the process was
+    killed, the answer was lost) whatever cannot be told apart counts as less own surge: it is then too late only to take
+    capacity away. ADR 0015.
     """
     desired = snapshot.group.desired_capacity
     match roll.intent:
@@ -63,17 +67,29 @@ def settle(roll: Roll, snapshot: Snapshot, is_sent: bool) -> Roll | None:
         case Grow(count, before):
             if is_sent and desired == before:
                 return None
-            is_done = is_sent or (desired == before + count if count > 0 else desired != before)
-            return replace(roll, intent=None, surge=roll.surge + count if is_done else roll.surge)
+            is_done = desired == before + count if is_sent or count > 0 else desired != before
+            kept = 0 if is_sent else roll.surge
+            return _settled(roll, roll.surge + count if is_done else kept, desired)
         case Shrink(instance_id, before):
             members = snapshot.group.instances
             is_here = any(one.instance_id == instance_id and _is_staying(one.lifecycle_state) for one in members)
-            if is_sent and desired == before and is_here:
+            if is_sent and desired == before and (is_here or waited_seconds < LONGEST_LAG_SECONDS):
                 return None
-            # After an answered call one look follows at once: one that was ending already is then seen not to have
-            # been decremented for. After a kill an unchanged number may also be somebody's raise on top.
+            # One that was ending already is not decremented for: then the old number stays. After a kill an unchanged
+            # number may also be somebody's raise on top.
             is_done = desired != before if is_sent else not is_here
-            return replace(roll, intent=None, surge=max(0, roll.surge - 1) if is_done else roll.surge)
+            is_foreign = is_sent and desired not in (before, before - 1)
+            fewer = max(0, roll.surge - 1) if is_done else roll.surge
+            return _settled(roll, 0 if is_foreign else fewer, desired)
+
+
+def accept(roll: Roll, snapshot: Snapshot) -> Roll:
+    """Return the roll after somebody else set the desired capacity: it is wanted as it is, own surge is none of it."""
+    return _settled(roll, 0, snapshot.group.desired_capacity)
+
+
+def _settled(roll: Roll, surge: int, desired: int) -> Roll:
+    return replace(roll, intent=None, surge=surge, settled=desired if surge else None)
 
 
 def _is_staying(lifecycle_state: str) -> bool:

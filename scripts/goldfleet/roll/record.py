@@ -38,19 +38,26 @@ def decode_fit(text: str) -> Fit | None:
     return None
 
 
-def encode_surge(surge: int, intent: Intent | None) -> str:
-    """Return own surge and what was announced: `1`, `0 +1@3`, `1 -1@i-abc@4`."""
+def encode_surge(surge: int, intent: Intent | None, settled: int | None = None) -> str:
+    """Return own surge, in which desired capacity, and what was announced: `1=4`, `0 +1@3`, `1 -1@i-abc@4`."""
     match intent:
         case None:
-            return str(surge)
+            return str(surge) if settled is None else f"{surge}={settled}"
         case Grow(count, before):
             return f"{surge} {count:+d}@{before}"
         case Shrink(instance_id, before):
             return f"{surge} -1@{instance_id}@{before}"
 
 
+def decode_settled(text: str) -> int | None:
+    """Return the desired capacity that own surge was last known to be in, or None when the value tells none."""
+    settled = text.partition("=")[2]
+    return int(settled) if settled.isdecimal() else None
+
+
 def decode_surge(text: str) -> tuple[int, Intent | None] | None:
     """Return own surge and intent in a tag's value, or None when it holds neither."""
+    text = re.sub(r"=[0-9]+$", "", text)
     match = _SURGE.fullmatch(text)
     if match is None:
         return None
@@ -71,7 +78,7 @@ def encode_roll(roll: Roll) -> dict[str, str]:
         tags.ROLL_PREVIOUS: encode_fit(roll.previous),
         tags.ROLL_SIZES: f"{sizes.min_size}/{sizes.max_size}/{sizes.desired_capacity}",
         tags.ROLL_POLICY: f"{policy.surge}/{policy.warm_up_seconds}/{policy.ready_timeout_seconds}",
-        tags.ROLL_SURGE: encode_surge(roll.surge, roll.intent),
+        tags.ROLL_SURGE: encode_surge(roll.surge, roll.intent, roll.settled),
         tags.ROLL_RAISED_MAX: "" if roll.raised_max is None else str(roll.raised_max),
         tags.ROLL_WHY: " ".join(roll.why.split())[:LONGEST_VALUE],
     }
@@ -119,6 +126,7 @@ def _roll(found: Mapping[str, str]) -> Roll:
         state=State(found[tags.ROLL_STATE]),
         direction=Direction(found[tags.ROLL_DIRECTION]),
         surge=own[0],
+        settled=decode_settled(found[tags.ROLL_SURGE]),
         intent=own[1],
         raised_max=None if raised_max == "-" else int(raised_max),
         why="" if why == "-" else why,

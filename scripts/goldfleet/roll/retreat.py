@@ -7,6 +7,7 @@ from goldfleet.aws.model import GroupInstance
 from goldfleet.roll.classify import Census, choose_victim, is_same_launch, proven_serving, unready
 from goldfleet.roll.model import (
     Done,
+    GateVerdict,
     Progress,
     Roll,
     SetDesiredCapacity,
@@ -29,12 +30,21 @@ def step_back(snapshot: Snapshot, roll: Roll, progress: Progress, census: Census
         return UseLaunch(roll.previous, f"replacements are to run {roll.previous.image_id} again")
     if census.surge:
         return _give_up_surge(progress, census, now)
-    failed = tuple(one for one in unready(census, progress) if one.instance_id not in census.serving)
+    failed = tuple(one for one in unready(census, progress) if _can_be_replaced(one.instance_id, progress, census))
     if failed and not is_same_launch(roll.target.launch, roll.previous.launch):
         return TerminateInstance(
-            failed[0].instance_id, False, f"new and not serving; {roll.previous.image_id} replaces it"
+            failed[0].instance_id, False, f"new and not good; {roll.previous.image_id} replaces it"
         )
     return restore_max(snapshot, roll) or Done("own surge is gone, the group launches what it launched before")
+
+
+def _can_be_replaced(instance_id: str, progress: Progress, census: Census) -> bool:
+    """Tell whether a new instance goes: one that does not serve, or that failed its checks and can be spared."""
+    if instance_id not in census.serving:
+        return True
+    result = progress.gate.get(instance_id)
+    is_bad = result is not None and result.verdict is GateVerdict.FAILED
+    return is_bad and len(census.serving) - 1 >= census.base
 
 
 def _give_up_surge(progress: Progress, census: Census, now: float) -> Step:

@@ -50,5 +50,5 @@ def test_desired_capacity_changed_in_the_middle_is_kept() -> None:
     here = RollingWorld(3)
     here.clock.later.append((20, lambda: here.scale(2)))
     operations.start(here.request(), here.world)
-    assert here.group.spec.desired_capacity == 5
-    assert here.images_here() == {NEW: 5}
+    assert here.group.spec.desired_capacity == here.wanted == 6
+    assert here.images_here() == {NEW: 6}

@@ -3,7 +3,7 @@
 import pytest
 
 from goldfleet.roll.model import GateResult, GateVerdict, Grow, Intent, Progress, Shrink
-from goldfleet.roll.progress import settle, watch
+from goldfleet.roll.progress import LONGEST_LAG_SECONDS, settle, watch
 from tests.unit.roll.fleets import NEW, NOW, instance, news, olds, roll, snapshot
 
 GOOD = {"i-new0": GateResult("i-new0", GateVerdict.GOOD, NEW.image_id)}
@@ -16,7 +16,7 @@ GOOD = {"i-new0": GateResult("i-new0", GateVerdict.GOOD, NEW.image_id)}
         (Grow(1, 3), 4, False, 2),
         (Grow(1, 3), 3, False, 1),
         (Grow(1, 3), 6, False, 1),
-        (Grow(1, 3), 6, True, 2),
+        (Grow(1, 3), 6, True, 0),
         (Grow(1, 3), 3, True, None),
         (Grow(-1, 4), 3, False, 0),
         (Grow(-1, 4), 4, False, 1),
@@ -34,7 +34,7 @@ GOOD = {"i-new0": GateResult("i-new0", GateVerdict.GOOD, NEW.image_id)}
         "killed after it was done",
         "killed before it was done",
         "killed, and somebody changed it: less surge",
-        "done, and somebody changed it",
+        "done, and somebody set another number: none of it is own",
         "done, not shown yet",
         "lowering done",
         "lowering not done",
@@ -51,7 +51,7 @@ GOOD = {"i-new0": GateResult("i-new0", GateVerdict.GOOD, NEW.image_id)}
 def test_announced_change_is_settled_by_what_is_seen(
     intent: Intent | None, desired: int, is_sent: bool, surge: int | None
 ) -> None:
-    settled = settle(roll(1, intent=intent), snapshot(olds(3), desired), is_sent)
+    settled = settle(roll(1, intent=intent), snapshot(olds(3), desired), is_sent, LONGEST_LAG_SECONDS)
     assert (settled.surge if settled else None) == surge
     assert settled is None or settled.intent is None
 
