@@ -57,6 +57,9 @@ class VersionsByNumber:
         assert made is not None
         return made
 
+    def snapshots(self, launch: LaunchSpec) -> frozenset[str]:
+        return frozenset()
+
     def exists(self, launch: LaunchSpec) -> bool:
         return not launch.is_template or int(launch.version) <= self.cloud.launches.latest
 

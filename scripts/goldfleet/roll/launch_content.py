@@ -8,7 +8,8 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 NOT_IN_REQUEST = ("LaunchConfigurationARN", "CreatedTime", "LaunchConfigurationName", "ImageId")
 LONGEST_NAME = 200
@@ -20,6 +21,13 @@ def content_of(description: Mapping[str, object]) -> dict[str, object]:
     """Return what a description says apart from name, time and AMI."""
     kept = {key: value for key, value in description.items() if key not in NOT_IN_REQUEST}
     return {key: value for key, value in kept.items() if value not in ("", [], None)}
+
+
+def snapshots_of(content: Mapping[str, object]) -> frozenset[str]:
+    """Return the snapshots that the block device mappings of a content name."""
+    mappings = content.get("BlockDeviceMappings") or []
+    found = (dict(one.get("Ebs") or {}).get("SnapshotId") for one in cast("Iterable[Mapping[str, Any]]", mappings))
+    return frozenset(str(one) for one in found if one)
 
 
 def content_hash(content: Mapping[str, object]) -> str:

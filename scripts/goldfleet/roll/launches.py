@@ -14,6 +14,7 @@ from goldfleet.roll.launch_content import (
     configuration_name,
     configuration_request,
     content_of,
+    snapshots_of,
     version_description,
 )
 from goldfleet.roll.model import Fit
@@ -70,6 +71,11 @@ class AwsLaunches:
         name, content = self._name(current, image_id), content_of(self._configuration(current))
         self.groups.create_launch_configuration(configuration_request(name, image_id, content))
         return Fit(LaunchSpec(name), image_id)
+
+    def snapshots(self, launch: LaunchSpec) -> frozenset[str]:
+        """Return the snapshots that a launch names for its volumes."""
+        content = self._version(launch).content if launch.is_template else self._configuration(launch)
+        return snapshots_of(content)
 
     def exists(self, launch: LaunchSpec) -> bool:
         """Tell whether a group could be told to launch from this."""

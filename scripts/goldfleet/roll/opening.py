@@ -70,11 +70,14 @@ def read_wish(request: RollRequest, opening: Opening, world: World) -> Wish:
 def wish_for(request: RollRequest, opening: Opening, image_id: str, world: World) -> Wish:
     """Return the wish for an AMI."""
     current = world.launches.pin(opening.snapshot.group.launch)
+    current_image = world.images.image(current.image_id)
+    own_snapshots = current_image.snapshot_ids if current_image else ()
     return Wish(
         target_image_id=image_id,
         target_image=world.images.image(image_id),
         current=current,
-        current_image=world.images.image(current.image_id),
+        current_image=current_image,
+        pinned_snapshots=tuple(sorted(world.launches.snapshots(current.launch).intersection(own_snapshots))),
         policy=request.policy,
         may_raise_max=request.may_raise_max,
     )

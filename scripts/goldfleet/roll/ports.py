@@ -52,6 +52,10 @@ class Launches(Protocol):
         """Return what is `current` in all but the AMI, made if it does not exist; a repeated request is the same one."""
         ...
 
+    def snapshots(self, launch: LaunchSpec) -> frozenset[str]:
+        """Return the snapshots that a launch names for its volumes."""
+        ...
+
     def exists(self, launch: LaunchSpec) -> bool: ...
 
 

@@ -21,7 +21,11 @@ AddToLoadBalancer is suspended are not added later.
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked for. `target_image` and `current_image` are what AWS knows of the AMIs, None when nothing."""
+    """What is asked for. `target_image` and `current_image` are what AWS knows of the AMIs, None when nothing.
+
+    `pinned_snapshots` are those of the current AMI that the current launch names for its volumes. Source: EC2 API reference,
+    EbsBlockDevice, SnapshotId: the root volume's is the AMI's and cannot be changed.
+    """
 
     target_image_id: str
     target_image: Image | None
@@ -29,6 +33,7 @@ class Wish:
     current_image: Image | None
     policy: Policy
     may_raise_max: bool = False
+    pinned_snapshots: tuple[str, ...] = ()
 
 
 def find_obstacles(snapshot: Snapshot, wish: Wish, in_progress: Roll | None) -> tuple[str, ...]:
@@ -132,6 +137,11 @@ def _of_images(wish: Wish) -> tuple[str, ...]:
         found.append(
             f"AMI {wish.current.image_id}, which {wish.current.launch} launches now, does not exist any more, so there "
             "would be no way back. Have the group launch one that exists first."
+        )
+    if wish.pinned_snapshots and image and wanted != wish.current.image_id:
+        found.append(
+            f"{wish.current.launch} names the snapshot {', '.join(wish.pinned_snapshots)} of its AMI "
+            f"{wish.current.image_id} for a volume; EC2 launches no other AMI so. Have the group launch a copy without it."
         )
     if image and current and image.architecture != current.architecture:
         found.append(

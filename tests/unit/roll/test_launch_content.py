@@ -7,6 +7,7 @@ from goldfleet.roll.launch_content import (
     configuration_request,
     content_hash,
     content_of,
+    snapshots_of,
     version_description,
 )
 
@@ -52,3 +53,13 @@ def test_request_holds_user_data_as_it_is() -> None:
 def test_description_of_a_version_says_image_and_content() -> None:
     content = {"InstanceType": "t3.small"}
     assert version_description("ami-2", content) == f"goldfleet ami-2 {content_hash(content)}"
+
+
+def test_snapshots_of_volumes_are_found_and_volumes_without_one_are_none() -> None:
+    mappings = [
+        {"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": "snap-1", "VolumeSize": 20}},
+        {"DeviceName": "/dev/sdb", "Ebs": {"VolumeSize": 5}},
+        {"DeviceName": "/dev/sdc", "VirtualName": "ephemeral0"},
+    ]
+    assert snapshots_of({"BlockDeviceMappings": mappings}) == {"snap-1"}
+    assert snapshots_of({}) == frozenset()

@@ -127,3 +127,9 @@ def test_group_is_finished_when_only_skipped_instances_are_old() -> None:
     assert is_finished(found, roll(0))
     assert not is_finished(snapshot([*olds(1), *news(2)], 3), roll(0))
     assert not is_finished(snapshot(news(2), 3), roll(0))
+
+
+def test_snapshot_of_the_current_ami_in_the_launch_is_an_obstacle() -> None:
+    wish = Wish("ami-2", image("ami-2"), OLD, image("ami-1"), Policy(1), pinned_snapshots=("snap-1",))
+    found = find_obstacles(snapshot(olds(3), 3), wish, None)
+    assert any("names the snapshot snap-1 of its AMI ami-1" in one for one in found)

@@ -109,3 +109,9 @@ def test_tag_that_is_missing_is_named() -> None:
 
 def test_reason_is_cut_to_what_a_tag_holds() -> None:
     assert len(encode_roll(roll(why="x " * 400))[tags.ROLL_WHY]) == 256
+
+
+def test_desired_capacity_in_which_own_surge_was_seen_is_kept() -> None:
+    kept = roll(1, settled=4)
+    assert encode_roll(kept)[tags.ROLL_SURGE] == "1=4"
+    assert decode_roll("web", encode_roll(kept)) == kept
