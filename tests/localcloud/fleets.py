@@ -11,6 +11,7 @@ from typing import Any, cast
 import boto3
 import pytest
 
+from goldfleet.demo.events import HealthTimeline
 from goldfleet.demo.logs import read_events
 from goldfleet.localcloud.state import StateFolder
 from tests.localcloud.conftest import BIN, ROOT, Cloud, wait_for
@@ -85,11 +86,16 @@ class Fleet:
 
     def healthy(self) -> frozenset[str]:
         """Return the targets that the balancer finds healthy now."""
-        return read_events(StateFolder(self.cloud.state).balancer_events).healthy_at(float("inf"))
+        return self._events().healthy_at(float("inf"))
 
     def lowest_healthy(self, start: float, end: float) -> int:
         """Return the lowest number of healthy targets in a time, from the balancer's own record."""
-        return read_events(StateFolder(self.cloud.state).balancer_events).lowest(start, end)
+        return self._events().lowest(start, end)
+
+    def _events(self) -> HealthTimeline:
+        """Return the balancer's record of the group's target group; other tests have had others in the same cloud."""
+        (arn,) = self.group()["TargetGroupARNs"]
+        return read_events(StateFolder(self.cloud.state).balancer_events, arn)
 
     def wait_healthy(self, count: int = SERVERS, seconds: float = 120) -> None:
         """Wait until exactly so many instances are there, in service and healthy."""
@@ -156,14 +162,16 @@ def fleet(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
     fleet = Fleet(cloud, project, baked["image_id"])
     gateway = json.loads((cloud.state / "cloud.json").read_text())["cidr"].rpartition(".")[0] + ".1"
     public_key = cloud.run("ssh-keygen", "-y", "-f", str(cloud.key_file)).stdout.strip()
-    fleet.playbook(
-        "foundation.yml",
-        aws_foundation_group=GROUP,
-        aws_foundation_public_key=public_key,
-        aws_foundation_ssh_source_cidrs=[f"{gateway}/32"],
-        aws_foundation_max_size=6,
-        aws_foundation_health_check_grace_seconds=30,
-    )
-    fleet.wait_healthy()
-    yield fleet
-    fleet.playbook("foundation_teardown.yml", aws_foundation_group=GROUP)
+    try:
+        fleet.playbook(
+            "foundation.yml",
+            aws_foundation_group=GROUP,
+            aws_foundation_public_key=public_key,
+            aws_foundation_ssh_source_cidrs=[f"{gateway}/32"],
+            aws_foundation_max_size=6,
+            aws_foundation_health_check_grace_seconds=30,
+        )
+        fleet.wait_healthy()
+        yield fleet
+    finally:
+        fleet.playbook("foundation_teardown.yml", aws_foundation_group=GROUP)
