@@ -57,11 +57,14 @@ def test_plan_shows_steps_and_changes_nothing(fleet: Fleet) -> None:
 
 
 def test_what_speaks_against_a_roll_is_told_all_at_once(fleet: Fleet) -> None:
-    fleet.client("autoscaling").suspend_processes(AutoScalingGroupName="web", ScalingProcesses=["Launch"])
+    autoscaling = fleet.client("autoscaling")
+    autoscaling.suspend_processes(AutoScalingGroupName="web", ScalingProcesses=["Launch"])
+    autoscaling.update_auto_scaling_group(AutoScalingGroupName="web", MaxSize=SERVERS)
     try:
-        done = fleet.roll("start", "--image-id", "ami-0123456789abcdef0", "--surge", "4")
+        done = fleet.roll("start", "--image-id", "ami-0123456789abcdef0")
     finally:
-        fleet.client("autoscaling").resume_processes(AutoScalingGroupName="web", ScalingProcesses=["Launch"])
+        autoscaling.update_auto_scaling_group(AutoScalingGroupName="web", MaxSize=6)
+        autoscaling.resume_processes(AutoScalingGroupName="web", ScalingProcesses=["Launch"])
     assert done.returncode == 3
     for words in ("ami-0123456789abcdef0", "Launch", "max_size"):
         assert words in done.stderr
