@@ -19,7 +19,7 @@ import yaml
 
 from goldfleet import errors
 from goldfleet.cli.app import app, run
-from goldfleet.config import FILE_NAME, ImageSettings, Settings
+from goldfleet.config.settings import FILE_NAME, ImageSettings, Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
 REFERENCE = PROJECT / "docs" / "reference"

@@ -13,7 +13,7 @@ import pytest
 
 from goldfleet.bake.inputs import read_tree
 from goldfleet.bake.run_folder import FIRST_MODERN_PACKER, RunFolder, assemble
-from goldfleet.config import load_settings
+from goldfleet.config.reading import load_settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 PACKER = PROJECT / "packer"

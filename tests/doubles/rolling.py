@@ -214,7 +214,7 @@ class RollingWorld:
         Whom a scale-in takes is Auto Scaling's choice, old ones first: one that serves, though others do not yet.
         """
         if change < 0:
-            self.floor = min(self.floor, self.serving() + change)
+            self.floor = max(0, min(self.floor, self.serving()) + change)
         sizes.set_desired_capacity(self.group, self.group.spec.desired_capacity + change)
         self.wanted = self.group.spec.desired_capacity
         self.floor = min(self.floor, self.wanted)

@@ -8,7 +8,8 @@ from goldfleet import tags
 from goldfleet.bake.drive import bake
 from goldfleet.bake.model import Outcome
 from goldfleet.bake.ports import BakeRequest, World
-from goldfleet.config import load_settings, with_variables
+from goldfleet.config.overrides import with_variables
+from goldfleet.config.reading import load_settings
 from tests.doubles.account import InMemoryAccount
 from tests.doubles.checks import ChecksThatPass
 from tests.doubles.clock import VirtualClock

@@ -121,7 +121,7 @@ def explained(operation: str, subject: str = "") -> Iterator[None]:
     except botocore_errors.ClientError as error:
         raise _from_client_error(error, operation, subject) from error
     except (botocore_errors.BotoCoreError, botocore_errors.HTTPClientError) as error:
-        raise from_botocore_error(error, operation) from error
+        raise from_botocore_error(error, operation, subject) from error
 
 
 def _from_client_error(error: botocore_errors.ClientError, operation: str, subject: str) -> GoldfleetError:
@@ -146,16 +146,16 @@ def _next_step(code: str, operation: str) -> str:
     return _NEXT_STEPS.get(code, "")
 
 
-def from_botocore_error(error: Exception, operation: str) -> GoldfleetError:
+def from_botocore_error(error: Exception, operation: str, subject: str = "") -> GoldfleetError:
     """Return our error for one that botocore raised without an answer from AWS."""
-    text = str(error).rstrip(".")
+    text, call = str(error).rstrip("."), f"{operation} of {subject}" if subject else operation
     for kinds, sentence, next_step in _USAGE:
         if isinstance(error, kinds):
             return UsageError(f"{sentence.format(text)}.", next_step)
     if isinstance(error, botocore_errors.HTTPClientError | botocore_errors.ConnectionError):
         return AwsError(
-            f"AWS could not be reached ({operation}): {text}.",
+            f"AWS could not be reached ({call}): {text}.",
             "Check the network, the region and AWS_ENDPOINT_URL (goldfleet local status, for the local cloud).",
             operation=operation,
         )
-    return AwsError(f"{operation} failed: {text}.", operation=operation)
+    return AwsError(f"{call} failed: {text}.", operation=operation)

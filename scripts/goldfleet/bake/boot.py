@@ -10,7 +10,7 @@ from goldfleet.aws.model import Instance, Launch
 from goldfleet.bake.ports import Cloud, Copy, CopyChecks
 from goldfleet.bake.run_folder import RunFolder
 from goldfleet.clock import Clock, wait_until
-from goldfleet.config import ImageSettings
+from goldfleet.config.settings import ImageSettings
 from goldfleet.errors import VerificationError
 from goldfleet.ssh.known_hosts import HostKey, parse_host_keys, pin
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from goldfleet.bake.ports import Copy
 from goldfleet.clock import Clock, wait_until
-from goldfleet.config import ImageSettings
+from goldfleet.config.settings import ImageSettings
 from goldfleet.errors import VerificationError
 from goldfleet.ssh.config import Target, build_ssh_config
 from goldfleet.ssh.login import Ssh

@@ -17,7 +17,7 @@ from goldfleet.bake.fingerprint import digest_value, fingerprint
 from goldfleet.bake.model import Component, Inputs
 from goldfleet.bake.playbook import References, references
 from goldfleet.bake.project_files import FilePart, SourceFile, load_yaml, read_file, read_folder
-from goldfleet.config import FILE_NAME, ImageSettings
+from goldfleet.config.settings import FILE_NAME, ImageSettings
 from goldfleet.errors import UsageError
 
 ROLES = "roles"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from goldfleet.bake.run_folder import RunFolder
-from goldfleet.config import ImageSettings
+from goldfleet.config.settings import ImageSettings
 
 
 @dataclass(frozen=True)

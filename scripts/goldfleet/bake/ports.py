@@ -9,7 +9,7 @@ from goldfleet.aws.model import Image, ImageQuery, Instance, KeyPair, Launch, Pa
 from goldfleet.bake.model import Stage
 from goldfleet.bake.run_folder import RunFolder
 from goldfleet.clock import Clock
-from goldfleet.config import ImageSettings
+from goldfleet.config.settings import ImageSettings
 from goldfleet.lease import ParameterStore
 from goldfleet.verify.model import HostResult
 

@@ -7,7 +7,7 @@ from goldfleet.aws.model import Image, ImageQuery, Parameter
 from goldfleet.bake.facts import decode_facts
 from goldfleet.bake.model import Facts, Pointers, Shelf
 from goldfleet.bake.ports import Cloud, Parameters
-from goldfleet.config import ImageSettings
+from goldfleet.config.settings import ImageSettings
 from goldfleet.errors import RefusedError
 
 MOST_FACTS = 8

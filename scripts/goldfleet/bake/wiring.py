@@ -1,9 +1,6 @@
 """Builds the real objects for bakes and for the image commands. Nothing is decided here."""
 
-import getpass
 import os
-import secrets
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,7 +10,6 @@ from goldfleet import tags
 from goldfleet.aws.ec2 import Ec2
 from goldfleet.aws.session import AwsSession, open_session
 from goldfleet.aws.ssm import Ssm
-from goldfleet.aws.sts import Sts
 from goldfleet.bake import catalog, cleanup
 from goldfleet.bake.checks import SshChecks
 from goldfleet.bake.collections import default_search_path
@@ -24,8 +20,9 @@ from goldfleet.bake.packer import Packer, packer_environment
 from goldfleet.bake.ports import BakeRequest, Progress, World
 from goldfleet.bake.publish import Publisher, roll_back_under_lease
 from goldfleet.clock import SystemClock
-from goldfleet.config import check_image_name
+from goldfleet.config.overrides import check_image_name
 from goldfleet.lease import Holder, Lease
+from goldfleet.runs import describe_owner, new_run_id, random_hex
 from goldfleet.ssh.keys import make_key_pair
 from goldfleet.ssh.sockets import control_folder
 from goldfleet.stop import StopFlag, StoppableClock, catch_signals
@@ -96,17 +93,6 @@ def _build_world(request: BakeRequest, session: AwsSession, profile: str | None,
     )
 
 
-def random_hex(digits: int) -> str:
-    """Return so many random hexadecimal digits."""
-    return secrets.token_hex((digits + 1) // 2)[:digits]
-
-
-def describe_owner(session: AwsSession) -> str:
-    """Return who this process is, for people who meet its lease: user, machine, process, AWS's name for the caller."""
-    caller = Sts(session.sts()).caller_arn()
-    return f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()}, {caller})"
-
-
 def list_images(image: str | None, aws: AwsOptions) -> tuple[catalog.CatalogEntry, ...]:
     """Return goldfleet's AMIs; see catalog.list_images."""
     session = open_session(aws.profile, aws.region)
@@ -128,7 +114,7 @@ def roll_back(image: str, aws: AwsOptions) -> str:
     check_image_name(image)
     session = open_session(aws.profile, aws.region)
     cloud, parameters, clock = Ec2(session.ec2()), Ssm(session.ssm()), SystemClock()
-    run = tags.build_run_id(clock.now(), random_hex(6))
+    run = new_run_id(clock)
     holder = Holder(describe_owner(session), run, random_hex(32))
     lease = Lease(parameters, clock, tags.image_lease(image), holder, ROLLBACK_LEASE)
     publisher = Publisher(cloud, parameters, lease.assert_held)

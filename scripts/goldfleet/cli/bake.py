@@ -43,7 +43,8 @@ def bake(
 
     from goldfleet.bake.ports import BakeRequest
     from goldfleet.bake.wiring import AwsOptions, run_bake
-    from goldfleet.config import load_settings, parse_variables, with_variables
+    from goldfleet.config.overrides import parse_variables, with_variables
+    from goldfleet.config.reading import load_settings
 
     folder = Path(project).resolve()
     name, settings = load_settings(folder).pick_image(image)

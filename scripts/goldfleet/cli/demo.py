@@ -3,7 +3,6 @@
 Starts and removes the local cloud; what is run on it is in goldfleet.demo.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,6 +35,7 @@ def demo(
     Ends with a table and a page, .goldfleet/reports/demo.html. Needs no AWS account. Ctrl-C at any moment removes
     everything that was started.
     """
+    from goldfleet.demo.chapters import check_promises
     from goldfleet.errors import RefusedError, UsageError
     from goldfleet.localcloud import cloud
     from goldfleet.localcloud.state import default_state_folder
@@ -54,14 +54,9 @@ def demo(
         finally:
             if not (keep and done):
                 cloud.down(folder, lambda text: say(f"  {text}"))
-    if as_json:
-        print_json(document)
-    else:
-        print_summary(document)
+    print_json(document) if as_json else print_summary(document)
     if keep:
         print(NEXT_STEPS.format(image=document["images"][1]["image_id"]))
-    from goldfleet.demo.chapters import check_promises
-
     check_promises(facts)
 
 
@@ -142,18 +137,13 @@ def summary(telling: "Telling", facts: "DemoFacts", calls: Path) -> dict[str, An
             }
             for seen in facts.requests.versions
         ],
-        "api_calls": count_calls(calls),
+        "api_calls": len(calls.read_text().splitlines()),  # the local cloud's own record, a line each
         "checks_passed": passed + sum(bake["checks"]["passed"] for bake in baked),
         "images": [{"image_id": bake["image_id"], "run": bake["run"]} for bake in baked],
         "rebake_without_change": telling.documents["again"]["action"],
         "differences": telling.documents["differences"],
         "report": str(REPORT),
     }
-
-
-def count_calls(calls: Path) -> int:
-    """Return how many API calls the local cloud answered, from its own record."""
-    return sum(bool(json.loads(line)) for line in calls.read_text().splitlines())
 
 
 def print_summary(facts: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ Knows only what the commands print with --json, and where their progress goes. N
 """
 
 import json
-import os
+import shlex
 import subprocess
 import sys
 import time
@@ -120,7 +120,7 @@ def step_failed(command: Sequence[str], code: int, log: Path, printed: str) -> G
     """Return the error of a step: the command, its exit code and the end of what it said."""
     said = log.read_text(errors="replace").splitlines() or printed.splitlines()
     tail = "\n".join(said[-LAST_LINES:])
-    words = " ".join("goldfleet" if word == "goldfleet" else os.path.basename(word) for word in command if word != "-m")
+    words = shlex.join(word for word in command if word not in (sys.executable, "-m"))
     error = GoldfleetError(f"`{words}` exited with {code}:\n{tail}", f"See {log}.")
     error.exit_code = code
     return error

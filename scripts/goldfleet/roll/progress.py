@@ -55,10 +55,9 @@ def is_good(result: GateResult | None, roll: Roll) -> bool:
 def settle(roll: Roll, snapshot: Snapshot, is_sent: bool, waited_seconds: float = 0.0) -> Roll | None:
     """Return the roll with its intent resolved by what is seen, or None while that cannot be told.
 
-    `is_sent`: this process got the answer of the call, `waited_seconds` ago; then AWS's own delay is waited for, and a
-    number that is neither the old nor the announced one is somebody else's, own surge and all. Otherwise (the process was
-    killed, the answer was lost) whatever cannot be told apart counts as less own surge: it is then too late only to take
-    capacity away. ADR 0015.
+    `is_sent`: this process got the answer of the call, `waited_seconds` ago; then AWS's own delay is waited for. A number that
+    is neither the old nor the announced one is somebody else's, own surge and all. What else cannot be told apart after a
+    kill counts as less own surge: it is then too late only to take capacity away. ADR 0015.
     """
     desired = snapshot.group.desired_capacity
     match roll.intent:
@@ -67,20 +66,19 @@ def settle(roll: Roll, snapshot: Snapshot, is_sent: bool, waited_seconds: float 
         case Grow(count, before):
             if is_sent and desired == before:
                 return None
-            is_done = desired == before + count if is_sent or count > 0 else desired != before
-            kept = 0 if is_sent else roll.surge
-            return _settled(roll, roll.surge + count if is_done else kept, desired)
+            unchanged = {before: roll.surge, before + count: roll.surge + count}
+            return _settled(roll, unchanged.get(desired, 0), desired)
         case Shrink(instance_id, before):
             members = snapshot.group.instances
             is_here = any(one.instance_id == instance_id and _is_staying(one.lifecycle_state) for one in members)
             if is_sent and desired == before and (is_here or waited_seconds < LONGEST_LAG_SECONDS):
                 return None
+            if desired not in (before, before - 1) or (is_here and desired != before and not is_sent):
+                return _settled(roll, 0, desired)
             # One that was ending already is not decremented for: then the old number stays. After a kill an unchanged
             # number may also be somebody's raise on top.
             is_done = desired != before if is_sent else not is_here
-            is_foreign = is_sent and desired not in (before, before - 1)
-            fewer = max(0, roll.surge - 1) if is_done else roll.surge
-            return _settled(roll, 0 if is_foreign else fewer, desired)
+            return _settled(roll, max(0, roll.surge - 1) if is_done else roll.surge, desired)
 
 
 def accept(roll: Roll, snapshot: Snapshot) -> Roll:

@@ -1,9 +1,5 @@
 """Builds the real objects for rolls. Nothing is decided here."""
 
-import getpass
-import os
-import secrets
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,24 +10,25 @@ from goldfleet.aws.elbv2 import Elbv2
 from goldfleet.aws.launch_templates import LaunchTemplates
 from goldfleet.aws.session import AwsSession
 from goldfleet.aws.ssm import Ssm
-from goldfleet.aws.sts import Sts
 from goldfleet.clock import SystemClock
-from goldfleet.config import GroupSettings, ImageSettings, load_settings
+from goldfleet.config.overrides import with_options
+from goldfleet.config.reading import load_settings
+from goldfleet.config.settings import GroupSettings, ImageSettings
 from goldfleet.roll.evidence import EvidenceFolder
 from goldfleet.roll.failed_units import FailedUnits
 from goldfleet.roll.fleet import AwsFleet
 from goldfleet.roll.gate import VerifyGate
 from goldfleet.roll.launches import AwsImages, AwsLaunches
 from goldfleet.roll.model import Policy
-from goldfleet.roll.policy import with_surge
 from goldfleet.roll.ports import RollRequest, World
+from goldfleet.runs import describe_owner, random_hex
 from goldfleet.stop import StopFlag, StoppableClock
-from goldfleet.verify.wiring import build_fleet_checks
+from goldfleet.verify.wiring import build_fleet_checks, private_key_of
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says. `surge` and `image_id` are None when it says nothing."""
+    """What the command line says; None is an option that was not given."""
 
     project: Path
     group: str
@@ -47,21 +44,21 @@ class Options:
         Raises UsageError when one of them is wrong.
         """
         settings = load_settings(self.project)
-        group = settings.pick_group(
-            self.group, warm_up_seconds=self.warm_up_seconds, ssh_private_key=self.ssh_private_key
-        )
-        name, image = settings.pick_image(group.image)
-        return name, group, image
+        given = {
+            "surge": self.surge, "warm_up_seconds": self.warm_up_seconds, "ssh_private_key": self.ssh_private_key
+        }  # fmt: skip
+        name, image = settings.pick_image_of(self.group)
+        return name, with_options(settings.pick_group(self.group), given), image
 
 
 def build_request(options: Options) -> RollRequest:
     """Return what is asked for, with goldfleet.toml's settings for what the command line does not say.
 
-    Raises UsageError when the settings or the surge are wrong.
+    Raises UsageError when the settings or the options are wrong.
     """
     image, group, _ = options.settings()
     policy = Policy(group.surge, group.warm_up_seconds, group.ready_timeout_minutes * 60)
-    return RollRequest(options.group, image, with_surge(policy, options.surge), options.image_id, options.may_raise_max)
+    return RollRequest(options.group, image, policy, options.image_id, options.may_raise_max)
 
 
 def build_world(
@@ -83,7 +80,7 @@ def build_world(
 
     def make_witness(roll_id: str) -> EvidenceFolder:
         folder = options.project / ".goldfleet" / "reports" / roll_id
-        units = FailedUnits(machines, image.ssh_username, _private_key(options.project, group))
+        units = FailedUnits(machines, image.ssh_username, private_key_of(options.project, group))
         return EvidenceFolder(folder, machines.console_output, units.read, fleet.activities)
 
     return World(
@@ -96,17 +93,7 @@ def build_world(
         make_gate=make_gate,
         make_witness=make_witness,
         note=note,
-        random_hex=lambda digits: secrets.token_hex((digits + 1) // 2)[:digits],
+        random_hex=random_hex,
         owner=lambda: describe_owner(session),
         lease_minutes=group.lease_minutes,
     )
-
-
-def describe_owner(session: AwsSession) -> str:
-    """Return who this process is, for people who meet its lease: user, machine, process, AWS's name for the caller."""
-    caller = Sts(session.sts()).caller_arn()
-    return f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()}, {caller})"
-
-
-def _private_key(project: Path, group: GroupSettings) -> str:
-    return str(project / Path(group.ssh_private_key).expanduser()) if group.ssh_private_key else ""

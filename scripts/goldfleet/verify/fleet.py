@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from goldfleet.aws.model import Instance
+from goldfleet.aws.ssm import MOST_NAMES_A_CALL
 from goldfleet.stop import StopFlag
 from goldfleet.verify.model import HostResult, Verdict
 from goldfleet.verify.ports import HostCheck, Machines, Parameters
@@ -19,9 +20,6 @@ from goldfleet.verify.reports import host_junit, write_fleet_reports
 from goldfleet.verify.wanted import Wanted, choose_wanted, parameter_names
 
 MOST_AT_ONCE = 8
-MOST_NAMES_A_CALL = 10
-"""GetParameters takes at most ten names. Source: API reference, GetParameters."""
-
 MOST_IDS_A_CALL = 200
 """A filter takes at most 200 values. Source: Amazon EC2 user guide, "List and filter using the CLI and API"."""
 

@@ -1,20 +1,21 @@
 """Builds the real objects for checks of a fleet. Nothing is decided here."""
 
 import os
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from goldfleet import tags
 from goldfleet.aws.autoscaling import AutoScaling
 from goldfleet.aws.ec2 import Ec2
 from goldfleet.aws.model import GroupInstance
 from goldfleet.aws.session import AwsSession
 from goldfleet.aws.ssm import Ssm
 from goldfleet.clock import SystemClock
-from goldfleet.config import FILE_NAME, GroupSettings, ImageSettings, load_settings
+from goldfleet.config.overrides import with_options
+from goldfleet.config.reading import load_settings
+from goldfleet.config.settings import FILE_NAME, GroupSettings, ImageSettings
 from goldfleet.errors import GoldfleetError, UsageError
+from goldfleet.runs import new_run_id
 from goldfleet.stop import StopFlag, StoppableClock, catch_signals
 from goldfleet.verify.fleet import FleetChecks, WantedSource
 from goldfleet.verify.host import EVERYTHING, HostChecks, Selection, SpecSettings
@@ -64,16 +65,10 @@ def verify_group(
     """
     stop = stop or StopFlag()
     settings = load_settings(request.project)
-    group = settings.pick_group(request.group, ssh_private_key=request.ssh_private_key)
-    if group.image is None and len(settings.images) > 1:
-        known = ", ".join(sorted(settings.images))
-        raise UsageError(
-            f"{FILE_NAME} has several images ({known}) and does not say which one group {request.group} runs.",
-            f'Set image in its section [groups."{request.group}"].',
-        )
-    _, image = settings.pick_image(group.image)
+    group = with_options(settings.pick_group(request.group), {"ssh_private_key": request.ssh_private_key})
+    _, image = settings.pick_image_of(request.group)
     specs = spec_settings(request.project, group, image, request.selection)
-    run_id = tags.build_run_id(SystemClock().now(), secrets.token_hex(3))
+    run_id = new_run_id(SystemClock())
     with catch_signals(stop):
         groups = AutoScaling(session.autoscaling())
         found = groups.group(request.group)
@@ -90,7 +85,7 @@ def spec_settings(project: Path, group: GroupSettings, image: ImageSettings, sel
 
     Raises UsageError when the group's private key or the specs are not there.
     """
-    key = str(project / Path(group.ssh_private_key).expanduser()) if group.ssh_private_key else ""
+    key = private_key_of(project, group)
     if key and not Path(key).is_file():
         raise UsageError(
             f"The private key of the group's servers is no file: {key}.",
@@ -107,6 +102,11 @@ def spec_settings(project: Path, group: GroupSettings, image: ImageSettings, sel
         timeout_seconds=group.verify_timeout_minutes * 60,
         selection=selection,
     )
+
+
+def private_key_of(project: Path, group: GroupSettings) -> str:
+    """Return the file with the key for a group's servers, "" where ssh uses its own keys and agent."""
+    return str(project / Path(group.ssh_private_key).expanduser()) if group.ssh_private_key else ""
 
 
 def _build(specs: SpecSettings, image: ImageSettings, session: AwsSession, stop: StopFlag, run_id: str) -> FleetChecks:

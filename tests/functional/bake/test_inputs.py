@@ -13,7 +13,8 @@ from goldfleet.bake.decide import differences
 from goldfleet.bake.facts import digests_of, shown_of
 from goldfleet.bake.inputs import build_inputs, read_tree
 from goldfleet.bake.model import CheckCounts, Facts, Inputs
-from goldfleet.config import load_settings, parse_variables, with_variables
+from goldfleet.config.overrides import parse_variables, with_variables
+from goldfleet.config.reading import load_settings
 from goldfleet.errors import UsageError
 from tests.doubles.project import make_project
 

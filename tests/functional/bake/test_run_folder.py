@@ -4,7 +4,7 @@ import pytest
 
 from goldfleet.bake.inputs import Tree, read_tree
 from goldfleet.bake.run_folder import RunFolder, assemble, write_json
-from goldfleet.config import load_settings
+from goldfleet.config.reading import load_settings
 from goldfleet.errors import RefusedError
 from tests.doubles.project import make_project
 

@@ -106,7 +106,7 @@ def test_cloud_that_is_not_there_is_exit_4_and_one_document(command: str) -> Non
     ("arguments", "told"),
     [
         (("start",), "Missing argument 'group'"),
-        (("start", "web", "--surge", "none"), "--surge none: wanted a whole number of instances such as 2"),
+        (("start", "web", "--surge", "none"), "--surge: seen 'none', wanted a whole number of instances such as 2"),
         (("start", "web", "--project", "/nowhere"), "There is no /nowhere/goldfleet.toml."),
     ],
 )

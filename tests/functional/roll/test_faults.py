@@ -238,6 +238,8 @@ events = st.lists(
 @example(desired=3, surge=3, deaths=[40], events=[(17, "out", 0)], lag_looks=0)
 @example(desired=2, surge=1, deaths=[], events=[(1, "die", 0), (4, "in", 0)], lag_looks=0)
 @example(desired=3, surge=1, deaths=[], events=[], lag_looks=1)
+@example(desired=2, surge=1, deaths=[13], events=[(3, "in", 0), (3, "in", 0)], lag_looks=0)
+@example(desired=3, surge=2, deaths=[42], events=[(5, "in", 0), (24, "in", 0), (24, "in", 0)], lag_looks=0)
 @example(desired=3, surge=1, deaths=[], events=[(9, "set", 0)], lag_looks=0)
 @given(
     desired=st.integers(1, 8), surge=st.integers(1, 4), deaths=st.lists(st.integers(0, 60), max_size=2), events=events,

@@ -65,7 +65,7 @@ def test_unknown_code_keeps_operation_code_and_request() -> None:
         (botocore_errors.ProfileNotFound(profile="ops"), UsageError, "ops"),
         (botocore_errors.EndpointConnectionError(endpoint_url="http://x"), AwsError, "could not be reached"),
         (botocore_errors.ReadTimeoutError(endpoint_url="http://x"), AwsError, "RunInstances"),
-        (botocore_errors.ParamValidationError(report="bad"), AwsError, "RunInstances failed"),
+        (botocore_errors.ParamValidationError(report="bad"), AwsError, "RunInstances of ami-1 failed"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from goldfleet.bake.inputs import build_inputs, read_tree
-from goldfleet.config import load_settings, parse_variables, with_variables
+from goldfleet.config.overrides import parse_variables, with_variables
+from goldfleet.config.reading import load_settings
 
 PROJECT = Path(__file__).resolve().parents[3]
 COPIED = ("roles", "playbooks", "packer", "inventory", "tests/fleet")

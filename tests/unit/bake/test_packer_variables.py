@@ -2,7 +2,7 @@ from pathlib import Path
 
 from goldfleet.bake.packer_variables import BuildFacts, ansible_variables, packer_variables
 from goldfleet.bake.run_folder import RunFolder
-from goldfleet.config import ImageSettings
+from goldfleet.config.settings import ImageSettings
 
 FACTS = BuildFacts("app", "run-1", "ami-1", "f" * 64, "abc", "2026-11-23T16:15:30Z")
 

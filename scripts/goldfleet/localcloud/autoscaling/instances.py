@@ -114,25 +114,19 @@ class HookActions(Actions):
         given = self._get_param("LifecycleActionResult") or ""
         if given not in list(LifecycleResult):
             raise validation_error(f"{given} is not a valid LifecycleActionResult. Use CONTINUE or ABANDON.")
-        hooks.complete_action(self.group(), *self._hook_and(LifecycleResult(given)))
+        hooks.complete_action(self.group(), self._hook(), LifecycleResult(given), *self._whose())
 
     @action
     def record_lifecycle_action_heartbeat(self) -> None:
         """Prolong a wait."""
-        hooks.record_heartbeat(
-            self.group(),
-            self._get_param("LifecycleHookName") or "",
-            self._get_param("InstanceId") or "",
-            self._get_param("LifecycleActionToken") or "",
-        )
+        hooks.record_heartbeat(self.group(), self._hook(), *self._whose())
 
-    def _hook_and(self, result: LifecycleResult) -> tuple[str, LifecycleResult, str, str]:
-        return (
-            self._get_param("LifecycleHookName") or "",
-            result,
-            self._get_param("InstanceId") or "",
-            self._get_param("LifecycleActionToken") or "",
-        )
+    def _hook(self) -> str:
+        return self._get_param("LifecycleHookName") or ""
+
+    def _whose(self) -> tuple[str, str]:
+        """Return the instance id and the token of the action that the call means; one of them is enough."""
+        return self._get_param("InstanceId") or "", self._get_param("LifecycleActionToken") or ""
 
 
 class ScheduleActions(Actions):

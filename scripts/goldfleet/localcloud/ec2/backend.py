@@ -13,7 +13,7 @@ from moto.iam.exceptions import NotFoundException
 
 from goldfleet.localcloud.ec2.images import ImagesBackend
 from goldfleet.localcloud.ec2.lifecycle import Lifecycle
-from goldfleet.localcloud.ec2.templates import profile_of, volume_tags, with_template
+from goldfleet.localcloud.ec2.templates import no_such_profile, profile_of, volume_tags, with_template
 from goldfleet.localcloud.ec2.world import World
 
 
@@ -75,10 +75,8 @@ class LocalEC2Backend(ImagesBackend):
             self.associate_iam_instance_profile(instance_id=instance.id, **profile)
         except NotFoundException as error:
             instance.terminate()
-            name = profile["iam_instance_profile_name"] or profile["iam_instance_profile_arn"]
-            raise EC2ClientError(
-                "InvalidParameterValue",
-                f"Value ({name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name",
+            raise no_such_profile(
+                profile["iam_instance_profile_name"] or profile["iam_instance_profile_arn"]
             ) from error
 
     def start_instances(self, instance_ids: list[str]) -> list[Any]:

@@ -9,7 +9,7 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.responses import EC2Response
 from moto.iam.exceptions import NotFoundException
 
-from goldfleet.localcloud.ec2.templates import LaunchTemplateActions
+from goldfleet.localcloud.ec2.templates import LaunchTemplateActions, no_such_profile
 
 
 class LocalEC2Response(LaunchTemplateActions, EC2Response):
@@ -21,23 +21,19 @@ class LocalEC2Response(LaunchTemplateActions, EC2Response):
         moto launches MinCount and gives the profile to the first only.
         """
         self.params["MinCount"] = self._get_param("MaxCount") or self._get_param("MinCount") or 1
-        try:
-            result = super().run_instances()
-        except NotFoundException as error:
-            name = self._get_param("IamInstanceProfile.Name") or self._get_param("IamInstanceProfile.Arn")
-            raise EC2ClientError(
-                "InvalidParameterValue",
-                f"Value ({name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name",
-            ) from error
         profile = {
             "iam_instance_profile_name": self._get_param("IamInstanceProfile.Name"),
             "iam_instance_profile_arn": self._get_param("IamInstanceProfile.Arn"),
         }
-        if any(profile.values()):
-            associated = self.ec2_backend.iam_instance_profile_associations
-            for instance in result.result.instances:
-                if instance.id not in associated:
-                    self.ec2_backend.associate_iam_instance_profile(instance_id=instance.id, **profile)
+        named = [value for value in profile.values() if value]
+        try:
+            result = super().run_instances()
+        except NotFoundException as error:
+            raise no_such_profile(named[0] if named else "") from error
+        associated = self.ec2_backend.iam_instance_profile_associations
+        for instance in result.result.instances if named else ():
+            if instance.id not in associated:
+                self.ec2_backend.give_profile(instance, profile)
         return result
 
     def start_instances(self) -> ActionResult:

@@ -198,6 +198,14 @@ def profile_of(options: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     return {"iam_instance_profile_name": profile.get("Name"), "iam_instance_profile_arn": profile.get("Arn")}
 
 
+def no_such_profile(name_or_arn: str) -> EC2ClientError:
+    """Return RunInstances' refusal of an instance profile that does not exist."""
+    return EC2ClientError(
+        "InvalidParameterValue",
+        f"Value ({name_or_arn}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name",
+    )
+
+
 def volume_tags(data: dict[str, Any]) -> dict[str, str]:
     """Return the tags that a template gives to the volumes of its instances."""
     found: dict[str, str] = {}

@@ -1,6 +1,7 @@
 import pytest
 
-from goldfleet.config import ImageSettings, check_image_name, parse_settings, parse_variables, with_variables
+from goldfleet.config.reading import parse_settings
+from goldfleet.config.settings import ImageSettings
 from goldfleet.errors import UsageError
 
 ALL_WRONG = """
@@ -90,44 +91,6 @@ def test_image_must_be_named_when_there_are_several() -> None:
         settings.pick_image("web")
 
 
-def test_variables_on_the_command_line_are_json_or_text() -> None:
-    pairs = ["a=1", "b=x y", 'c=["y"]', "d=NaN", 'e="4"', "f=true", "g=", "h=a=b"]
-    assert parse_variables(pairs) == {
-        "a": 1,
-        "b": "x y",
-        "c": ["y"],
-        "d": "NaN",
-        "e": "4",
-        "f": True,
-        "g": "",
-        "h": "a=b",
-    }
-
-
-@pytest.mark.parametrize(
-    ("pair", "complaint"), [("abc", "seen no '='"), ("a-b=1", "seen the name 'a-b'")], ids=["no =", "name"]
-)
-def test_wrong_variable_on_the_command_line_is_told(pair: str, complaint: str) -> None:
-    with pytest.raises(UsageError, match=complaint):
-        parse_variables([pair])
-
-
-def test_extra_variables_replace_and_leave_the_original_alone() -> None:
-    settings = ImageSettings(variables={"a": 1, "b": 2})
-    assert with_variables(settings, {"b": 3, "c": 4}).variables == {"a": 1, "b": 3, "c": 4}
-    assert settings.variables == {"a": 1, "b": 2}
-
-
-@pytest.mark.parametrize("name", ["bad name", "", "App", "-app", "a" * 41])
-def test_impossible_image_name_is_a_usage_error(name: str) -> None:
-    with pytest.raises(UsageError, match="is no name of an image: wanted 1 to 40 small letters"):
-        check_image_name(name)
-
-
-def test_possible_image_name_is_accepted() -> None:
-    assert check_image_name("app-2") == "app-2"
-
-
 GROUP_TEXT = '[images.app]\n[groups.web]\nimage = "app"\nsurge = "25%"\nwarm_up_seconds = 5\n'
 
 
@@ -135,16 +98,6 @@ def test_group_has_its_settings_and_one_that_is_not_named_the_defaults() -> None
     settings = parse_settings(GROUP_TEXT, "g.toml")
     assert settings.pick_group("web").surge == "25%"
     assert settings.pick_group("other").warm_up_seconds == 30
-
-
-def test_option_of_the_command_line_counts_over_the_file() -> None:
-    settings = parse_settings(GROUP_TEXT, "g.toml")
-    assert settings.pick_group("web", warm_up_seconds=0, ssh_private_key=None).warm_up_seconds == 0
-
-
-def test_option_out_of_range_is_named_as_an_option() -> None:
-    with pytest.raises(UsageError, match=r"--warm-up: seen -1, wanted 0 or more"):
-        parse_settings(GROUP_TEXT, "g.toml").pick_group("web", warm_up_seconds=-1)
 
 
 @pytest.mark.parametrize(
@@ -160,3 +113,10 @@ def test_wrong_group_is_named(text: str, words: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_settings(text, "g.toml")
     assert words in str(caught.value)
+
+
+def test_image_of_a_group_must_be_named_when_there_are_several() -> None:
+    settings = parse_settings('[images.app]\n[images.db]\n[groups.web]\nimage = "db"\n', "g.toml")
+    assert settings.pick_image_of("web")[0] == "db"
+    with pytest.raises(UsageError, match=r"several images \(app, db\) and does not say which one group api runs"):
+        settings.pick_image_of("api")
