@@ -46,6 +46,7 @@ molecule: setup ## Every role's default scenario on a machine of its own
 	$(SUDO) scripts/molecule.sh default; $(GIVE_BACK)
 
 prove: test ## Everything, for as long as it takes
+	GOLDFLEET_EXAMPLES=3000 $(BIN)/pytest -q tests/functional/roll -k any_group
 	$(SUDO) $(BIN)/pytest -q tests/localcloud -m long; $(GIVE_BACK)
 	$(SUDO) scripts/molecule.sh alternative; $(GIVE_BACK)
 

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from goldfleet import errors
 from goldfleet.cli.app import app, run
-from goldfleet.config.settings import FILE_NAME, ImageSettings, Settings
+from goldfleet.config.settings import FILE_NAME, GroupSettings, ImageSettings, Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
 REFERENCE = PROJECT / "docs" / "reference"
@@ -68,22 +69,30 @@ def build_pages() -> dict[str, str]:
 
 def settings_page() -> list[str]:
     """Return the parts of the page on goldfleet.toml."""
-    top, image = Settings.model_json_schema()["properties"], ImageSettings.model_json_schema()
+    top = Settings.model_json_schema()["properties"]
     return [
         f"# {FILE_NAME}",
         "What a fleet is made of. The file is checked as a whole before anything starts: an unknown key or a wrong type is "
         "exit 2, and every complaint comes at once.",
         _table(("key", "takes", "meaning"), ([f"`[{key}.<name>]`", "table", top[key]["description"]] for key in top)),
-        "## `[images.<name>]`",
-        f"{image['description']} The name has 1 to 40 small letters, digits and inner hyphens.",
-        _table(
-            ("key", "takes", "default", "meaning"), map(_setting_row, *zip(*image["properties"].items(), strict=True))
-        ),
+        *_section("images", ImageSettings, "The name has 1 to 40 small letters, digits and inner hyphens."),
+        *_section("groups", GroupSettings, "The name is the Auto Scaling group's."),
     ]
 
 
-def _setting_row(key: str, schema: Mapping[str, Any]) -> list[str]:
-    field = ImageSettings.model_fields[key]
+def _section(key: str, model: type[BaseModel], about_name: str) -> list[str]:
+    """Return the parts of the page on one kind of section."""
+    schema = model.model_json_schema()
+    rows = (_setting_row(name, one, model) for name, one in schema["properties"].items())
+    return [
+        f"## `[{key}.<name>]`",
+        f"{schema['description']} {about_name}",
+        _table(("key", "takes", "default", "meaning"), rows),
+    ]
+
+
+def _setting_row(key: str, schema: Mapping[str, Any], model: type[BaseModel]) -> list[str]:
+    field = model.model_fields[key]
     default = field.get_default(call_default_factory=True)
     shown = "required" if field.is_required() else "none" if default is None else f"`{json.dumps(default)}`"
     return [f"`{key}`", _schema_kind(schema), shown, schema["description"]]
@@ -92,7 +101,7 @@ def _setting_row(key: str, schema: Mapping[str, Any]) -> list[str]:
 def _schema_kind(schema: Mapping[str, Any]) -> str:
     """Return which values a JSON schema accepts, in words."""
     if "anyOf" in schema:
-        return _schema_kind(next(one for one in schema["anyOf"] if one.get("type") != "null"))
+        return " or ".join(_schema_kind(one) for one in schema["anyOf"] if one.get("type") != "null")
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"])
     kind = KINDS[schema["type"]]

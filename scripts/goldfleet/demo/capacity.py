@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from goldfleet.demo.drawing import (
     AXIS_HEIGHT,
     TOP,
-    Band,
     Box,
     Frame,
     Mark,
+    Picture,
     Size,
-    bands,
     box,
     frame_of,
+    picture_of,
     step_path,
-    time_marks,
     value_marks,
 )
 from goldfleet.demo.facts import DemoFacts
@@ -24,15 +23,10 @@ HEIGHT = 260.0
 
 
 @dataclass(frozen=True)
-class Capacity:
+class Capacity(Picture):
     """The picture: three step lines, what is forbidden, and where that was entered."""
 
-    size: Size
-    height: float
-    frame: Frame
-    times: tuple[Mark, ...]
     values: tuple[Mark, ...]
-    stages: tuple[Band, ...]
     healthy: str
     floor: str
     ceiling: str
@@ -47,17 +41,13 @@ def draw_capacity(facts: DemoFacts, size: Size) -> Capacity:
     frame = frame_of(facts, size, TOP, HEIGHT - AXIS_HEIGHT, highest + 1)
     healthy, ceiling, floor = (step_path(frame, line.stretches(frame.start, frame.end)) for line in lines)
     return Capacity(
-        size,
-        HEIGHT,
-        frame,
-        time_marks(frame),
-        value_marks(frame, 6),
-        bands(facts, frame),
-        healthy,
-        floor,
-        ceiling,
-        forbidden(facts, frame),
-        shortfalls(facts, frame),
+        **picture_of(facts, size, HEIGHT, frame),
+        values=value_marks(frame, 6),
+        healthy=healthy,
+        floor=floor,
+        ceiling=ceiling,
+        forbidden=forbidden(facts, frame),
+        below=shortfalls(facts, frame),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from goldfleet.demo.facts import DemoFacts
 from goldfleet.demo.steps import Stretch
@@ -87,6 +88,22 @@ class Box:
     height: float
     kind: str
     title: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What every picture has: its size, and the time axis with the stages on it."""
+
+    size: Size
+    height: float
+    frame: Frame
+    times: tuple[Mark, ...]
+    stages: tuple[Band, ...]
+
+
+def picture_of(facts: DemoFacts, size: Size, height: float, frame: Frame) -> dict[str, Any]:
+    """Return the fields of a Picture, for one that has more."""
+    return {"size": size, "height": height, "frame": frame, "times": time_marks(frame), "stages": bands(facts, frame)}
 
 
 def box(frame: Frame, span: Span, lower: float, upper: float, kind: str, title: str = "") -> Box:

@@ -6,15 +6,13 @@ from goldfleet.demo.drawing import (
     AXIS_HEIGHT,
     TEXT_WIDTH,
     TOP,
-    Band,
     Box,
     Frame,
-    Mark,
+    Picture,
     Size,
-    bands,
     box,
     frame_of,
-    time_marks,
+    picture_of,
 )
 from goldfleet.demo.events import HEALTHY, TargetSpan
 from goldfleet.demo.facts import DemoFacts
@@ -36,14 +34,9 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Targets:
+class Targets(Picture):
     """The picture: a row for each target."""
 
-    size: Size
-    height: float
-    frame: Frame
-    times: tuple[Mark, ...]
-    stages: tuple[Band, ...]
     rows: tuple[Row, ...]
 
 
@@ -55,7 +48,7 @@ def draw_targets(facts: DemoFacts, size: Size) -> Targets:
     frame = frame_of(facts, size, TOP, TOP + ROW * len(by_target), 1)
     tops = [TOP + ROW * number for number in range(len(by_target))]
     rows = [draw_row(facts, frame, top, spans) for top, spans in zip(tops, by_target.values(), strict=True)]
-    return Targets(size, frame.bottom + AXIS_HEIGHT, frame, time_marks(frame), bands(facts, frame), tuple(rows))
+    return Targets(**picture_of(facts, size, frame.bottom + AXIS_HEIGHT, frame), rows=tuple(rows))
 
 
 def draw_row(facts: DemoFacts, frame: Frame, top: float, spans: list[TargetSpan]) -> Row:

@@ -11,17 +11,16 @@ from math import floor
 from goldfleet.demo.drawing import (
     AXIS_HEIGHT,
     TOP,
-    Band,
     Box,
     Frame,
     Mark,
+    Picture,
     Size,
     area_path,
-    bands,
     box,
     frame_of,
+    picture_of,
     round_up,
-    time_marks,
     value_marks,
 )
 from goldfleet.demo.facts import DemoFacts
@@ -44,16 +43,11 @@ class Area:
 
 
 @dataclass(frozen=True)
-class Throughput:
+class Throughput(Picture):
     """The picture: an area for each version, the failed ones on top, and the lane of the failed ones below."""
 
-    size: Size
-    height: float
-    frame: Frame
     lane: Frame
-    times: tuple[Mark, ...]
     values: tuple[Mark, ...]
-    stages: tuple[Band, ...]
     areas: tuple[Area, ...]
     failed: str
     failures: tuple[Box, ...]
@@ -74,20 +68,16 @@ def draw_throughput(facts: DemoFacts, size: Size) -> Throughput:
     lane = frame_of(facts, size, HEIGHT - AXIS_HEIGHT - LANE_HEIGHT, HEIGHT - AXIS_HEIGHT, most_failed)
     areas = [area_path(frame, lower, upper) for lower, upper in pairwise(edges)]
     return Throughput(
-        size,
-        HEIGHT,
-        frame,
-        lane,
-        time_marks(frame),
-        value_marks(frame, 5),
-        bands(facts, frame),
-        tuple(
+        **picture_of(facts, size, HEIGHT, frame),
+        lane=lane,
+        values=value_marks(frame, 5),
+        areas=tuple(
             Area(path, colour_of(facts, version), version_name(facts, version))
             for path, version in zip(areas, versions, strict=False)
         ),
-        areas[-1],
-        failures(facts, lane, seconds),
-        most_failed,
+        failed=areas[-1],
+        failures=failures(facts, lane, seconds),
+        most_failed=most_failed,
     )
 
 

@@ -1,5 +1,6 @@
 """Whatever fails round a roll: lost answers, throttling, deaths, people who change sizes. Tables, and random worlds."""
 
+import os
 from contextlib import suppress
 from dataclasses import replace
 
@@ -226,6 +227,10 @@ def test_turn_reads_the_group_once_and_each_target_group_once(size: int) -> None
     assert len(reads) == sum(looks) + 1  # the launch times, once
 
 
+FEW_EXAMPLES = 60
+EXAMPLES = int(os.environ.get("GOLDFLEET_EXAMPLES", FEW_EXAMPLES))
+"""`make check` tries the same ones each time, `make prove` many others."""
+
 events = st.lists(
     st.tuples(
         st.integers(1, 150), st.sampled_from(["die", "out", "in", "set", "throttle", "lose answer"]), st.integers(0, 9)
@@ -234,7 +239,7 @@ events = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=EXAMPLES == FEW_EXAMPLES)
 @example(desired=3, surge=3, deaths=[40], events=[(17, "out", 0)], lag_looks=0)
 @example(desired=2, surge=1, deaths=[], events=[(1, "die", 0), (4, "in", 0)], lag_looks=0)
 @example(desired=3, surge=1, deaths=[], events=[], lag_looks=1)
