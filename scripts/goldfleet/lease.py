@@ -27,6 +27,8 @@ SETTLE_SECONDS = 2.0
 """How long somebody who wrote by mistake may need to put the holder's record back."""
 
 RENEWALS_PER_LEASE = 3
+TOKEN_DIGITS = 32
+"""How many random hexadecimal digits a holder's token has."""
 
 
 class ParameterStore(Protocol):

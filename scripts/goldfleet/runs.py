@@ -10,8 +10,6 @@ from goldfleet.aws.session import AwsSession
 from goldfleet.aws.sts import Sts
 from goldfleet.clock import Clock
 
-RUN_ID_DIGITS = 6
-
 
 def random_hex(digits: int) -> str:
     """Return so many random hexadecimal digits."""
@@ -20,7 +18,7 @@ def random_hex(digits: int) -> str:
 
 def new_run_id(clock: Clock) -> str:
     """Return the id of a run that starts now."""
-    return tags.build_run_id(clock.now(), random_hex(RUN_ID_DIGITS))
+    return tags.build_run_id(clock.now(), random_hex(tags.RUN_ID_DIGITS))
 
 
 def describe_owner(session: AwsSession) -> str:

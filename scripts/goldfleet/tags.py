@@ -50,6 +50,7 @@ ROLL_TAGS = (
 VERIFICATION_FAILED = "failed"
 """Value of the tag `goldfleet:verified` on an image whose booted copy failed; any other value is a time."""
 
+RUN_ID_DIGITS = 6
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 
 

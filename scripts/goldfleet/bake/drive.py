@@ -19,10 +19,7 @@ from goldfleet.bake.publish import Publisher
 from goldfleet.bake.shelf import read_shelf, resolve_source_ami
 from goldfleet.bake.stages import Stages
 from goldfleet.errors import GoldfleetError
-from goldfleet.lease import Holder, Lease, renewed
-
-TOKEN_DIGITS = 32
-RUN_ID_DIGITS = 6
+from goldfleet.lease import TOKEN_DIGITS, Holder, Lease, renewed
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ def bake(request: BakeRequest, world: World) -> Outcome:
     Raises UsageError, RefusedError (nothing was changed), AwsError, StoppedError or VerificationError; whichever it is,
     everything temporary is removed, or the error says what is left.
     """
-    run = tags.build_run_id(world.clock.now(), world.random_hex(RUN_ID_DIGITS))
+    run = tags.build_run_id(world.clock.now(), world.random_hex(tags.RUN_ID_DIGITS))
     return _Drive(request, world, run).bake()
 
 

@@ -21,7 +21,7 @@ from goldfleet.bake.ports import BakeRequest, Progress, World
 from goldfleet.bake.publish import Publisher, roll_back_under_lease
 from goldfleet.clock import SystemClock
 from goldfleet.config.overrides import check_image_name
-from goldfleet.lease import Holder, Lease
+from goldfleet.lease import TOKEN_DIGITS, Holder, Lease
 from goldfleet.runs import describe_owner, new_run_id, random_hex
 from goldfleet.ssh.keys import make_key_pair
 from goldfleet.ssh.sockets import control_folder
@@ -115,7 +115,7 @@ def roll_back(image: str, aws: AwsOptions) -> str:
     session = open_session(aws.profile, aws.region)
     cloud, parameters, clock = Ec2(session.ec2()), Ssm(session.ssm()), SystemClock()
     run = new_run_id(clock)
-    holder = Holder(describe_owner(session), run, random_hex(32))
+    holder = Holder(describe_owner(session), run, random_hex(TOKEN_DIGITS))
     lease = Lease(parameters, clock, tags.image_lease(image), holder, ROLLBACK_LEASE)
     publisher = Publisher(cloud, parameters, lease.assert_held)
     return roll_back_under_lease(image, publisher, lease, tags.format_time(clock.now()))

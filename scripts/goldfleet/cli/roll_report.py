@@ -68,6 +68,9 @@ def show_plan(made: "Plan", as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
+    if not made.steps:
+        print(f"nothing to do: {made.group} launches {made.current.image_id} from {made.current.launch}")
+        return
     target = str(made.target) if made.target else "a new copy of it, made at the start"
     print(f"{made.group}: {made.current.image_id} ({made.current.launch}) -> {made.target_image_id} ({target})")
     print("Only the first step is certain: each later one depends on what is then seen.")

@@ -7,14 +7,12 @@ from datetime import timedelta
 
 from goldfleet import tags
 from goldfleet.errors import GoldfleetError, RefusedError
-from goldfleet.lease import Holder, Lease, renewed
+from goldfleet.lease import TOKEN_DIGITS, Holder, Lease, renewed
+from goldfleet.roll.classify import is_same_launch
 from goldfleet.roll.model import Fit, Roll, Snapshot
 from goldfleet.roll.ports import RollRequest, World
-from goldfleet.roll.preflight import Wish, find_standing_obstacles
+from goldfleet.roll.preflight import Wish, find_standing_obstacles, is_finished, plan_roll
 from goldfleet.roll.record import decode_roll
-
-TOKEN_DIGITS = 32
-RUN_ID_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -81,6 +79,13 @@ def wish_for(request: RollRequest, opening: Opening, image_id: str, world: World
         policy=request.policy,
         may_raise_max=request.may_raise_max,
     )
+
+
+def is_there(opening: Opening, wish: Wish, target: Fit) -> bool:
+    """Tell whether the group launches the target, and all its instances are of it: there is nothing to do."""
+    if opening.roll is not None or not is_same_launch(wish.current.launch, target.launch):
+        return False
+    return is_finished(opening.snapshot, plan_roll("", opening.snapshot, target, wish))
 
 
 def check_target(fit: Fit, world: World) -> tuple[str, ...]:

@@ -14,9 +14,9 @@ from goldfleet.roll.classify import count_by_launch, is_same_launch, take_census
 from goldfleet.roll.drive import Drive, Ended
 from goldfleet.roll.model import Direction, Fit, Outcome, Progress, Roll, State
 from goldfleet.roll.opening import (
-    RUN_ID_DIGITS,
     Opening,
     check_target,
+    is_there,
     leased,
     open_group,
     read_wish,
@@ -30,7 +30,6 @@ from goldfleet.roll.preflight import (
     find_notes,
     find_obstacles,
     find_standing_obstacles,
-    is_finished,
     plan_roll,
 )
 from goldfleet.roll.record import decode_fit, encode_roll
@@ -50,7 +49,7 @@ def start(request: RollRequest, world: World) -> Outcome:
 
     opening = open_group(request.group, world)
     wish, found = choose(opening)
-    if found is not None and _is_there(opening, wish, found):
+    if found is not None and is_there(opening, wish, found):
         return _nothing_to_do(opening, wish, found)
     _refuse_obstacles(opening, wish)
     run = _new_run(world)
@@ -97,7 +96,7 @@ def roll_back(request: RollRequest, world: World) -> Outcome:
                 "Name the AMI that is wanted: goldfleet roll start --image-id.",
             )
         wish = wish_for(request, opening, target.image_id, world)
-        if _is_there(opening, wish, target):
+        if is_there(opening, wish, target):
             return _nothing_to_do(opening, wish, target)
         _refuse(opening, find_obstacles(opening.snapshot, wish, None) + check_target(target, world))
         roll = replace(plan_roll(run, opening.snapshot, target, wish), direction=Direction.BACK)
@@ -105,14 +104,7 @@ def roll_back(request: RollRequest, world: World) -> Outcome:
 
 
 def _new_run(world: World) -> str:
-    return tags.build_run_id(world.clock.now(), world.random_hex(RUN_ID_DIGITS))
-
-
-def _is_there(opening: Opening, wish: Wish, target: Fit) -> bool:
-    """Tell whether the group launches the target, and all its instances are of it."""
-    if opening.roll is not None or not is_same_launch(wish.current.launch, target.launch):
-        return False
-    return is_finished(opening.snapshot, plan_roll("", opening.snapshot, target, wish))
+    return tags.build_run_id(world.clock.now(), world.random_hex(tags.RUN_ID_DIGITS))
 
 
 def _nothing_to_do(opening: Opening, wish: Wish, target: Fit) -> Outcome:

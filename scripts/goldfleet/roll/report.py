@@ -7,7 +7,7 @@ from goldfleet.aws.model import LaunchSpec
 from goldfleet.lease import parse_record
 from goldfleet.roll.classify import count_by_launch, take_census
 from goldfleet.roll.model import Count, Fit, Policy, Progress, Roll, Sizes, Step
-from goldfleet.roll.opening import open_group, read_wish
+from goldfleet.roll.opening import is_there, open_group, read_wish
 from goldfleet.roll.ports import RollRequest, World
 from goldfleet.roll.preflight import find_notes, find_obstacles, plan_roll
 from goldfleet.roll.record import decode_fit
@@ -74,7 +74,8 @@ def make_plan(request: RollRequest, world: World) -> Plan:
     target = found or Fit(replace(wish.current.launch, version="(new)"), wish.target_image_id)
     if found is None and not wish.current.launch.is_template:
         target = Fit(LaunchSpec("(new)"), wish.target_image_id)
-    obstacles = find_obstacles(opening.snapshot, wish, opening.roll)
+    nothing_to_do = found is not None and is_there(opening, wish, found)
+    obstacles = () if nothing_to_do else find_obstacles(opening.snapshot, wish, opening.roll)
     roll = plan_roll("", opening.snapshot, target, wish)
     return Plan(
         group=request.group,
@@ -83,7 +84,7 @@ def make_plan(request: RollRequest, world: World) -> Plan:
         target=found.launch if found else None,
         obstacles=obstacles,
         notes=find_notes(take_census(opening.snapshot, roll, Progress())),
-        steps=() if obstacles else simulate(opening.snapshot, roll),
+        steps=() if obstacles or nothing_to_do else simulate(opening.snapshot, roll),
     )
 
 

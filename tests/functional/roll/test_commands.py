@@ -9,6 +9,7 @@ from goldfleet.roll import operations
 from goldfleet.roll.model import State
 from goldfleet.roll.report import make_plan, read_status
 from goldfleet.scaling import membership, processes, sizes
+from goldfleet.scaling.lifecycle import LifecycleState
 from goldfleet.scaling.model import GroupUpdate
 from tests.doubles.rolling import NEW, OLD, RollingWorld
 
@@ -154,3 +155,10 @@ def test_gate_is_closed_however_a_roll_ends() -> None:
     with pytest.raises(StoppedError):
         operations.start(here.request(), here.world)
     assert here.gate.is_closed
+
+
+def test_plan_for_what_runs_already_has_no_step_and_no_obstacle_even_when_a_server_is_ill() -> None:
+    here = RollingWorld(3)
+    here.cloud.balancer.unhealthy.add(here.group.roster.within(LifecycleState.IN_SERVICE)[0].instance_id)
+    made = make_plan(replace(here.request(), image_id=OLD), here.world)
+    assert (made.steps, made.obstacles) == ((), ())
