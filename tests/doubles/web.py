@@ -65,6 +65,16 @@ def keeps_answering(text: bytes | None = None) -> Serve:
     return serve
 
 
+def hears(headers: list[bytes]) -> Serve:
+    """Answer one request and keep its header."""
+
+    def serve(connection: socket.socket) -> None:
+        headers.append(read_request(connection))
+        connection.sendall(answer())
+
+    return serve
+
+
 def answers_once(text: bytes, closed: threading.Event | None = None) -> Serve:
     """Answer one request and close, without having said so."""
 

@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TextIO
 
-from goldfleet.demo.client import Address, Client, Expectation
+from goldfleet.demo.client import Client, Expectation, parse_url
 from goldfleet.demo.traffic import Request, RequestLog
 from goldfleet.errors import GoldfleetError, UsageError
 
@@ -49,7 +49,7 @@ class Load:
             self.latest_start_seconds = max(self.latest_start_seconds, now() - start - after)
             self._begin(start + after, epoch + after, is_kept=number % 2 == 1)
         await asyncio.gather(*self._running)
-        self.client.close()
+        await self.client.close()
 
     def _begin(self, due: float, epoch: float, *, is_kept: bool) -> None:
         task = asyncio.create_task(self._send(due, epoch, is_kept=is_kept))
@@ -73,7 +73,7 @@ async def run_until_told(options: argparse.Namespace, out: TextIO) -> dict[str, 
         out.write(json.dumps(request.to_document()) + "\n")
 
     expectation = Expectation(options.expect_status, options.expect_body_regex, options.timeout)
-    client = Client(Address.parse(options.url), expectation)
+    client = Client(parse_url(options.url), expectation)
     load = Load(client, options.rate, keep, lambda: stop.is_set() or os.getppid() != parent)
     await load.run()
     return {**summary(RequestLog(tuple(requests))), "latest_start_seconds": round(load.latest_start_seconds, 4)}
@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code: 0 whatever became of the requests, 2 when it could not start."""
     options = parse_options(arguments)
     try:
-        Address.parse(options.url)
+        parse_url(options.url)
         with open_new(options.out) as out:
             facts = asyncio.run(run_until_told(options, out))
     except GoldfleetError as error:

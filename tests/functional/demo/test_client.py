@@ -2,12 +2,14 @@
 
 import asyncio
 import re
+import socket
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from goldfleet.demo.client import Address, Client, Expectation
+from goldfleet.demo.client import Client, Expectation, parse_url
 from goldfleet.demo.traffic import Request
 from goldfleet.errors import UsageError
 from tests.doubles import web
@@ -26,10 +28,10 @@ def send(url: str, kinds: Sequence[bool] = (False,), timeout_seconds: float = 5.
 
     async def send_all() -> list[Request]:
         expectation = Expectation(200, VERSION, timeout_seconds)
-        client = Client(Address.parse(url), expectation, kept_connections=1)
+        client = Client(parse_url(url), expectation, kept_connections=1)
         now = asyncio.get_running_loop().time
         sent = [await client.send(now(), 1000.0 + number, is_kept=kind) for number, kind in enumerate(kinds)]
-        client.close()
+        await client.close()
         return sent
 
     return asyncio.run(send_all())
@@ -56,7 +58,7 @@ def test_good_answer_is_ok_and_names_its_version(text: bytes, is_kept: bool) -> 
         (web.answers_once(b""), "connection closed, no answer", 0),
         (web.answers_once(CUT), "connection closed in the middle of an answer", 0),
         (web.answers_once(b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n"), "answer is not HTTP", 0),
-        (web.answers_once(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000), "answer is not HTTP", 0),
+        (web.answers_once(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000), "answer is not HTTP", 0),
         (web.resets, "connection reset", 0),
     ],
     ids=["wrong status", "wrong body", "no body", "closed", "cut short", "not HTTP", "endless header", "reset"],
@@ -71,6 +73,20 @@ def test_nobody_listening_is_connection_refused() -> None:
     with web.web_server(web.never_answers) as url:
         pass
     [request] = send(url)
+    assert (request.ok, request.error) == (False, "connection refused")
+
+
+def test_name_of_two_addresses_says_what_became_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The addresses are both loopback's; only the resolver's answer is given."""
+    with web.web_server(web.never_answers) as url:
+        port = int(url.rsplit(":", 1)[1].rstrip("/"))
+    asked = socket.getaddrinfo
+
+    def two(host: str, *arguments: Any, **named: Any) -> list[Any]:
+        return [found for name in ("127.0.0.1", "127.0.0.2") for found in asked(name, *arguments, **named)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    [request] = send(f"http://two.addresses:{port}/")
     assert (request.ok, request.error) == (False, "connection refused")
 
 
@@ -102,7 +118,7 @@ def test_kept_connection_closed_between_requests_is_replaced_and_no_failure() ->
     with web.web_server(web.answers_once(web.answer(), closed)) as url:
 
         async def send_two() -> list[Request]:
-            client = Client(Address.parse(url), Expectation(200, VERSION), kept_connections=1)
+            client = Client(parse_url(url), Expectation(200, VERSION), kept_connections=1)
             now = asyncio.get_running_loop().time
             first = await client.send(now(), 0.0, is_kept=True)
             assert closed.wait(10)
@@ -126,7 +142,7 @@ def test_late_start_counts_as_waiting() -> None:
 
         async def send_late() -> Request:
             due = asyncio.get_running_loop().time() - 2
-            return await Client(Address.parse(url), Expectation(200, VERSION)).send(due, 0.0, is_kept=False)
+            return await Client(parse_url(url), Expectation(200, VERSION)).send(due, 0.0, is_kept=False)
 
         request = asyncio.run(send_late())
     assert request.ok
@@ -139,10 +155,16 @@ def test_late_start_counts_as_waiting() -> None:
 )  # fmt: skip
 def test_what_is_no_http_url_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match=r"Give one like http://10\.64\.0\.9/"):
-        Address.parse(url)
+        parse_url(url)
 
 
-def test_address_keeps_port_path_and_query() -> None:
-    assert Address.parse("http://10.64.0.9:8080/status?x=1") == Address(
-        "10.64.0.9", 8080, "/status?x=1", "10.64.0.9:8080"
-    )
+def test_request_names_host_port_path_and_query_and_no_password() -> None:
+    heard: list[bytes] = []
+    with web.web_server(web.hears(heard)) as url:
+        host = url.removeprefix("http://").removesuffix("/")
+        [request] = send(f"http://user:secret@{host}/status?x=1")
+    assert request.ok
+    [line, *headers] = heard[0].decode().split("\r\n")
+    assert line == "GET /status?x=1 HTTP/1.1"
+    assert f"Host: {host}" in headers
+    assert "secret" not in heard[0].decode()
