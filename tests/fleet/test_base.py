@@ -37,7 +37,7 @@ def sshd_settings(host: Any) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def apt_settings(host: Any) -> list[str]:
     """What apt makes of its whole configuration, one setting a line."""
-    return host.check_output("apt-config dump").splitlines()
+    return list(host.check_output("apt-config dump").splitlines())
 
 
 @pytest.fixture(scope="module")

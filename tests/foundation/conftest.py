@@ -94,5 +94,5 @@ def listeners(load_balancer: dict[str, Any]) -> dict[int, dict[str, Any]]:
 @pytest.fixture(scope="session")
 def statements(name: str) -> dict[str, dict[str, Any]]:
     """The statements of the servers' own policy, by their ids."""
-    policy = boto3.client("iam").get_role_policy(RoleName=f"{name}-server", PolicyName=name)["PolicyDocument"]
+    policy: Any = boto3.client("iam").get_role_policy(RoleName=f"{name}-server", PolicyName=name)["PolicyDocument"]
     return {one["Sid"]: one for one in policy["Statement"]}

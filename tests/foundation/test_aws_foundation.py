@@ -34,7 +34,7 @@ def test_servers_are_open_to_the_load_balancer_and_the_operators_only(
 
 def test_role_is_for_servers_and_has_ssm_core_alone(name: str) -> None:
     iam = boto3.client("iam")
-    trust = iam.get_role(RoleName=f"{name}-server")["Role"]["AssumeRolePolicyDocument"]
+    trust: Any = iam.get_role(RoleName=f"{name}-server")["Role"]["AssumeRolePolicyDocument"]
     assert [one["Principal"] for one in trust["Statement"]] == [{"Service": "ec2.amazonaws.com"}]
     attached = iam.list_attached_role_policies(RoleName=f"{name}-server")["AttachedPolicies"]
     assert [one["PolicyName"] for one in attached] == ["AmazonSSMManagedInstanceCore"]
@@ -76,13 +76,13 @@ def test_target_group_is_as_wanted(wanted: Facts, target_group: Facts, variable:
     assert str(target_group[field]) == str(wanted[variable])
 
 
-def test_port_80_forwards_unless_it_redirects(wanted: Facts, listeners: Facts) -> None:
+def test_port_80_forwards_unless_it_redirects(wanted: Facts, listeners: dict[int, Facts]) -> None:
     redirects = bool(wanted["certificate_arn"]) and wanted["http_redirects"]
     assert [action["Type"] for action in listeners[80]["DefaultActions"]] == ["redirect" if redirects else "forward"]
 
 
 def test_port_443_is_served_with_the_certificate_and_only_then(
-    wanted: Facts, listeners: Facts, target_group: Facts
+    wanted: Facts, listeners: dict[int, Facts], target_group: Facts
 ) -> None:
     seen = {
         (action["TargetGroupArn"], one["Certificates"][0]["CertificateArn"])
