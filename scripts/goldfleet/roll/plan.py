@@ -8,7 +8,6 @@ from goldfleet.roll.classify import (
     Census,
     choose_victim,
     describe_health,
-    is_same_launch,
     is_unannounced,
     proven_serving,
     take_census,
@@ -27,11 +26,10 @@ from goldfleet.roll.model import (
     Step,
     Stop,
     TerminateInstance,
-    UseLaunch,
     Wait,
 )
 from goldfleet.roll.policy import surge_limit
-from goldfleet.roll.retreat import restore_max, step_back
+from goldfleet.roll.retreat import point_at, restore_max, step_back
 
 MOST_LOST = 2
 """How many new instances may be lost before they were ready until the roll halts: one may be bad luck."""
@@ -106,9 +104,7 @@ def _prepare(snapshot: Snapshot, roll: Roll, census: Census) -> Step | None:
     group, is_to_grow = snapshot.group, bool(census.old) and census.successors_needed > 0
     if is_to_grow and roll.raised_max is not None and group.max_size == roll.sizes.max_size < roll.raised_max:
         return SetMaxSize(roll.raised_max, f"the maximum size {group.max_size} leaves no room for the surge")
-    if not is_same_launch(group.launch, roll.target.launch):
-        return UseLaunch(roll.target, f"new instances are to run {roll.target.image_id}")
-    return None
+    return point_at(roll.target, snapshot, roll, f"new instances are to run {roll.target.image_id}")
 
 
 def _grow(snapshot: Snapshot, roll: Roll, census: Census) -> Step | None:

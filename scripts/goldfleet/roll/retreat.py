@@ -7,6 +7,7 @@ from goldfleet.aws.model import GroupInstance
 from goldfleet.roll.classify import Census, choose_victim, is_same_launch, proven_serving, unready
 from goldfleet.roll.model import (
     Done,
+    Fit,
     GateVerdict,
     Progress,
     Roll,
@@ -26,8 +27,9 @@ moment would let AWS choose whom to end."""
 
 def step_back(snapshot: Snapshot, roll: Roll, progress: Progress, census: Census, now: float) -> Step:
     """Return the next step on the way back to what was before the roll."""
-    if not is_same_launch(snapshot.group.launch, roll.previous.launch):
-        return UseLaunch(roll.previous, f"replacements are to run {roll.previous.image_id} again")
+    use_previous = point_at(roll.previous, snapshot, roll, f"replacements are to run {roll.previous.image_id} again")
+    if use_previous is not None:
+        return use_previous
     if census.surge:
         return _give_up_surge(progress, census, now)
     failed = tuple(one for one in unready(census, progress) if _can_be_replaced(one.instance_id, progress, census))
@@ -70,6 +72,19 @@ def _spared(candidates: tuple[GroupInstance, ...], progress: Progress, census: C
     is_relied_on = victim in progress.ready or any(one.instance_id == victim for one in census.old)
     spare = (proven_serving(census, progress) if is_relied_on else len(census.serving)) - census.excess - census.base
     return victim if spare >= 1 else ""
+
+
+def point_at(fit: Fit, snapshot: Snapshot, roll: Roll, why: str) -> UseLaunch | None:
+    """Return the step that has the group launch from `fit`, None when it does; what is neither of the roll's is named.
+
+    $Latest and $Default are not: a group may have named them before the roll, which pins numbers.
+    """
+    seen = snapshot.group.launch
+    if is_same_launch(seen, fit.launch):
+        return None
+    known = (roll.previous.launch, roll.target.launch)
+    is_foreign = not seen.version.startswith("$") and not any(is_same_launch(seen, own) for own in known)
+    return UseLaunch(fit, f"somebody else set {seen}; {why}" if is_foreign else why)
 
 
 def restore_max(snapshot: Snapshot, roll: Roll) -> SetMaxSize | None:

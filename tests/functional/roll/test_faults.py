@@ -182,6 +182,7 @@ def test_group_that_names_latest_is_pinned_to_numbers() -> None:
     operations.start(here.request(), here.world)
     assert here.group.spec.source.launch_template_version == "2"
     assert here.fleet.tags[tags.PREVIOUS] == f"{OLD} lt:lt-0abc:1"
+    assert not [note for note in here.notes if "somebody else" in note]
 
 
 def test_second_start_is_refused_while_a_roll_is_in_progress() -> None:

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from goldfleet.aws.model import LaunchSpec
 from goldfleet.roll.invariants import check_step
 from goldfleet.roll.model import (
     Done,
+    Fit,
     GateResult,
     GateVerdict,
     Grow,
@@ -41,6 +43,14 @@ def test_group_on_the_old_launch_is_pointed_at_the_target() -> None:
     made = step(snapshot(olds(3), 3, launch=OLD), roll(0))
     assert isinstance(made, UseLaunch)
     assert made.fit == NEW
+
+
+@pytest.mark.parametrize("state", [State.ROLLING, State.HALTING])
+def test_launch_that_somebody_else_set_is_named_when_it_is_set_back(state: State) -> None:
+    theirs = Fit(LaunchSpec("", "lt-0abc", "", "7"), "ami-7")
+    made = step(snapshot([*olds(2), *news(1)], 3, launch=theirs), roll(0, state=state))
+    assert isinstance(made, UseLaunch)
+    assert made.why.startswith("somebody else set launch template lt-0abc version 7; ")
 
 
 @pytest.mark.parametrize(("wanted", "desired"), [(1, 4), (2, 5), (9, 6), ("34%", 4), ("70%", 5)])
