@@ -40,15 +40,15 @@ unit: setup ## Unit tests only
 
 test: check lint-roles ## check, then the end-to-end set on the local cloud and molecule's default scenarios: within 30 minutes
 	$(SUDO) $(BIN)/pytest -q -n 2 --dist loadfile tests/localcloud -m "not long"; $(GIVE_BACK)
-	$(MAKE) molecule
-
-molecule: setup ## Every role's default scenario on a machine of its own
 	$(SUDO) scripts/molecule.sh default; $(GIVE_BACK)
+
+molecule: setup ## Every scenario of every role, on machines of its own
+	$(SUDO) scripts/molecule.sh all; $(GIVE_BACK)
 
 prove: test ## Everything, for as long as it takes
 	GOLDFLEET_EXAMPLES=3000 $(BIN)/pytest -q tests/functional/roll -k any_group
 	$(SUDO) $(BIN)/pytest -q tests/localcloud -m long; $(GIVE_BACK)
-	$(SUDO) scripts/molecule.sh alternative; $(GIVE_BACK)
+	$(SUDO) scripts/molecule.sh others; $(GIVE_BACK)
 
 bench: setup ## Measure, print medians and ratios; gates nothing
 	$(SUDO) $(BIN)/python -m tests.bench
