@@ -1,9 +1,11 @@
 """The roles with plain ansible-playbook: on one bare server, and on running instances found by tag."""
 
+import contextlib
 import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,35 @@ def server(cloud: Cloud) -> str:
     cloud.wait_state(instance_id, "running")
     cloud.pinned_host_keys(instance_id)
     return instance_id
+
+
+@contextlib.contextmanager
+def without_mirror(cloud: Cloud, server: str) -> Iterator[None]:
+    """Refuse what a server sends out of the cloud, which leaves it without its package mirror."""
+    inside = cloud.ec2.describe_vpcs()["Vpcs"][0]["CidrBlock"]
+    address = cloud.instance(server)["PrivateIpAddress"]
+    gone = ["FORWARD", "--source", address, "!", "--destination", inside, "--jump", "REJECT"]
+    subprocess.run(["iptables", "--insert", *gone], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["iptables", "--delete", *gone], check=True)
+
+
+def play_until_mirror_is_gone(cloud: Cloud, env: dict[str, str], server: str, task: str) -> tuple[int, str]:
+    """Run the playbook on a server whose mirror goes as a task begins; return the exit code and what was printed."""
+    command = [str(BIN / "ansible-playbook"), "-i", "inventory/one_server.yml", "playbooks/app_server.yml"]
+    with contextlib.ExitStack() as stack:
+        process = stack.enter_context(
+            subprocess.Popen(command, cwd=ROOT, env=cloud.env | env, stdout=subprocess.PIPE, text=True)
+        )
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith(f"TASK [{task}]"):
+                stack.enter_context(without_mirror(cloud, server))
+        return process.wait(), "".join(lines)
 
 
 def play(cloud: Cloud, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -53,14 +84,35 @@ def test_wrong_type_of_a_variable_stops_before_the_first_change(cloud: Cloud, se
     assert [changed for _, changed, _ in recap(done)] == [0]
 
 
+def test_unknown_variable_stops_before_the_first_change(cloud: Cloud, server: str) -> None:
+    done = play(
+        cloud, one_server(cloud, server), "-i", "inventory/one_server.yml", "-e", "web_stack_domian=example.org"
+    )
+    assert done.returncode != 0
+    assert "No role knows web_stack_domian" in done.stdout
+    assert [changed for _, changed, _ in recap(done)] == [0]
+
+
+def test_bad_setting_of_the_last_role_stops_before_the_first_change(cloud: Cloud, server: str) -> None:
+    done = play(cloud, one_server(cloud, server), "-i", "inventory/one_server.yml", "-e", "web_stack_domain=Nowhere!")
+    assert done.returncode != 0
+    assert "web_stack_domain is 'Nowhere!'" in done.stdout
+    assert [changed for _, changed, _ in recap(done)] == [0]
+
+
 def test_check_mode_on_a_bare_server_changes_nothing(cloud: Cloud, server: str) -> None:
     done = play(cloud, one_server(cloud, server), "-i", "inventory/one_server.yml", "--check")
     assert done.returncode == 0, done.stdout[-3000:]
     assert cloud.ssh(server, "dpkg-query --show nginx", check=False).returncode != 0
 
 
-def test_bare_server_becomes_an_application_server_and_a_second_run_changes_nothing(cloud: Cloud, server: str) -> None:
+def test_mirror_gone_in_the_middle_is_said_and_a_second_run_completes_and_a_third_changes_nothing(
+    cloud: Cloud, server: str
+) -> None:
     env = one_server(cloud, server)
+    code, printed = play_until_mirror_is_gone(cloud, env, server, "web_stack : Install nginx and PHP-FPM")
+    assert code != 0
+    assert "Failed to fetch" in printed
     first = play(cloud, env, "-i", "inventory/one_server.yml")
     assert first.returncode == 0, first.stdout[-3000:] + first.stderr
     second = play(cloud, env, "-i", "inventory/one_server.yml")
