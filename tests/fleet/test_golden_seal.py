@@ -19,6 +19,13 @@ def launch(host: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def sbom(host: Any) -> dict[str, Any]:
+    """The SBOM that the image brought along."""
+    parsed: dict[str, Any] = json.loads(host.check_output("cat /usr/share/goldfleet/sbom.cdx.json"))
+    return parsed
+
+
+@pytest.fixture(scope="module")
 def host_keys(host: Any) -> set[str]:
     """Fingerprints of the server's SSH host keys."""
     lines = host.check_output("for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done").splitlines()
@@ -31,7 +38,7 @@ def test_manifest_names_the_bake(fact: str, manifest: dict[str, Any], variables:
     assert manifest[fact] == (variables[f"golden_seal_{fact}"] or None)
 
 
-@pytest.mark.parametrize("fact", ["built_at", "os", "packages", "enabled_units", "roles"])
+@pytest.mark.parametrize("fact", ["built_at", "os", "packages", "enabled_units", "listening", "users", "roles"])
 def test_manifest_has_the_fact(fact: str, manifest: dict[str, Any]) -> None:
     """The manifest says what the image is made of."""
     assert manifest[fact]
@@ -51,6 +58,39 @@ def test_units_of_the_manifest_are_enabled(manifest: dict[str, Any], host: Any) 
     """What was enabled in the image is enabled on the server."""
     lines = host.check_output("systemctl list-unit-files --state=enabled --no-legend --plain --no-pager").splitlines()
     assert set(manifest["enabled_units"]) - {line.split()[0] for line in lines} == set()
+
+
+def test_ports_of_the_manifest_are_open(manifest: dict[str, Any], host: Any) -> None:
+    """What listened in the image listens on the server, at the same addresses."""
+    seen = {tuple(line.split()[column] for column in (0, 4)) for line in host.check_output("ss -Hlntu").splitlines()}
+    wanted = {(one["protocol"], f"{one['address']}:{one['port']}") for one in manifest["listening"]}
+    assert wanted - {(protocol, address.replace("%lo", "")) for protocol, address in seen} == set()
+
+
+def test_users_of_the_manifest_are_there(manifest: dict[str, Any], host: Any) -> None:
+    """Accounts are as they were in the image; a launch may add its login user."""
+    fields = (line.split(":") for line in host.check_output("cat /etc/passwd").splitlines())
+    seen = {(name, int(uid), int(gid), home, shell) for name, _, uid, gid, _, home, shell in fields}
+    wanted = {(one["name"], one["uid"], one["gid"], one["home"], one["shell"]) for one in manifest["users"]}
+    assert wanted - seen == set()
+
+
+def test_no_user_of_the_manifest_has_a_password(manifest: dict[str, Any]) -> None:
+    """A password in an image would open every server of the fleet."""
+    assert [one["name"] for one in manifest["users"] if not one["password_locked"]] == []
+
+
+def test_sbom_is_of_the_same_build(sbom: dict[str, Any], manifest: dict[str, Any]) -> None:
+    """SBOM and manifest were written together."""
+    described = sbom["metadata"]
+    seen = (described["component"].get("version"), described["timestamp"].replace("+00:00", "Z"))
+    assert (sbom["bomFormat"], *seen) == ("CycloneDX", manifest["run"], manifest["built_at"])
+
+
+def test_sbom_has_exactly_the_packages_of_the_manifest(sbom: dict[str, Any], manifest: dict[str, Any]) -> None:
+    """Each installed package is a component, in its version; source packages are listed besides."""
+    binary = [one for one in sbom["components"] if not one["purl"].endswith("arch=source")]
+    assert {one["name"]: one["version"] for one in binary} == manifest["packages"]
 
 
 def test_server_has_host_keys(host_keys: set[str]) -> None:

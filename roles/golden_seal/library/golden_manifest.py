@@ -8,6 +8,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
@@ -16,8 +17,9 @@ DOCUMENTATION = r"""
 module: golden_manifest
 short_description: Write what a golden image is made of
 description:
-  - Writes packages, enabled units, roles and provenance as JSON, with hashes of the builder's identity. A server launched
-    from the image must show none of these hashes again.
+  - Writes packages, enabled units, listening ports, users, roles and provenance as JSON, with hashes of the builder's
+    identity. A server launched from the image must show none of these hashes again.
+  - Listening ports are those of services that are there at the next boot, on all addresses or on the loopback interface.
   - A sealed machine has no identity left to hash, so the hashes of an earlier manifest are kept.
 options:
   path: {description: File to write., type: path, required: true}
@@ -38,6 +40,9 @@ RETURN = r"""
 manifest: {description: What the file holds., type: dict, returned: always}
 """
 
+STARTS_AT_BOOT = ("enabled", "static", "generated", "indirect", "alias")
+EVERYWHERE_OR_LOOPBACK = re.compile(r"(?:0\.0\.0\.0|\*|\[::\]|127\..*|\[::1\])\Z")
+SOCKET = re.compile(r"(?P<protocol>tcp|udp) .* (?P<address>\S+):(?P<port>\d+) +\S+:\S+ +users:\(\(\"(?P<process>[^\"]+)\",pid=(?P<pid>\d+)")
 PROVENANCE = ("image", "run", "commit", "source_ami", "fingerprint")
 
 
@@ -88,6 +93,70 @@ def read_enabled_units(module: AnsibleModule) -> list:
     return sorted(line.split()[0] for line in output.splitlines() if line.strip())
 
 
+def read_services(module: AnsibleModule) -> dict:
+    """Return which services that are there at the next boot have a control group, by that group."""
+    command = ["systemctl", "show", "--property=Id,ControlGroup,UnitFileState", "*.service"]
+    blocks = module.run_command(command, check_rc=True)[1].split("\n\n")
+    units = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks)
+    return {
+        unit["ControlGroup"] + "/": unit["Id"]
+        for unit in units
+        if unit.get("ControlGroup") and unit.get("UnitFileState") in STARTS_AT_BOOT and not unit["Id"].startswith("user@")
+    }
+
+
+def find_unit(pid: int, services: dict):
+    """Return the service that a process belongs to; "" for the first process, which listens for socket units."""
+    if pid == 1:
+        return ""
+    groups = [line.split(":", 2)[2] + "/" for line in read_text(f"/proc/{pid}/cgroup").splitlines()]
+    return next((unit for group, unit in services.items() if any(group in one for one in groups)), None)
+
+
+def find_listeners(sockets: str, ephemeral_from: int, unit_of) -> list:
+    """Return the sockets of `ss` that are there at the next boot: unit_of names a process's service, None for no such one.
+
+    A client's socket, which has an ephemeral port, and one on an address of the builder's own are none.
+    """
+    found = {}
+    for seen in (SOCKET.match(line) for line in sockets.splitlines()):
+        if seen is None or (seen["protocol"] == "udp" and int(seen["port"]) >= ephemeral_from):
+            continue
+        address, unit = seen["address"].split("%")[0], unit_of(int(seen["pid"]))
+        if unit is not None and EVERYWHERE_OR_LOOPBACK.match(address):
+            found[seen["protocol"], int(seen["port"]), address] = (seen["process"], unit or None)
+    return [
+        {"protocol": protocol, "port": port, "address": address, "process": process, "unit": unit}
+        for (protocol, port, address), (process, unit) in sorted(found.items())
+    ]
+
+
+def read_listeners(module: AnsibleModule) -> list:
+    """Return what listens, as find_listeners does."""
+    sockets = module.run_command(["ss", "--no-header", "-lntup"], check_rc=True)[1]
+    ephemeral_from = int(read_text("/proc/sys/net/ipv4/ip_local_port_range").split()[0])
+    services = read_services(module)
+    return find_listeners(sockets, ephemeral_from, lambda pid: find_unit(pid, services))
+
+
+def find_users(passwd: str, shadow: str) -> list:
+    """Return every account; a locked password is one that nothing matches, keys may still let its owner in."""
+    hashes = dict(line.split(":")[:2] for line in shadow.splitlines() if ":" in line)
+    accounts = (line.split(":") for line in passwd.splitlines() if line.count(":") == 6)
+    return [
+        {
+            "name": name,
+            "uid": int(uid),
+            "gid": int(gid),
+            "home": home,
+            "shell": shell,
+            "system": not 1000 <= int(uid) < 65534,
+            "password_locked": hashes.get(name, "!").startswith(("!", "*")),
+        }
+        for name, _, uid, gid, _, home, shell in sorted(accounts)
+    ]
+
+
 def describe(module: AnsibleModule) -> dict:
     """Return the manifest of the machine as it is now, without the time."""
     return {
@@ -95,6 +164,8 @@ def describe(module: AnsibleModule) -> dict:
         "os": read_os(),
         "packages": read_packages(module),
         "enabled_units": read_enabled_units(module),
+        "listening": read_listeners(module),
+        "users": find_users(read_text("/etc/passwd"), read_text("/etc/shadow")),
         "roles": module.params["roles"],
         "identity": read_identity(),
     }

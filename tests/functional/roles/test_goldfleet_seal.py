@@ -11,13 +11,29 @@ import pytest
 
 PROGRAM = Path(__file__).resolve().parents[3] / "roles/golden_seal/files/goldfleet-seal"
 LEFTOVERS = {
+    "boot/efi/loader/random-seed": "random seed",
+    "etc/codedeploy-agent/conf/codedeploy.onpremises.yml": "agent identity",
+    "etc/cron.d/codedeploy-agent-update": "agent updater",
+    "etc/goldfleet/environment": "launch setting",
+    "etc/group-": "copy of accounts",
+    "etc/hostid": "machine id",
     "etc/hostname": "host name",
+    "etc/krb5.keytab": "credentials",
+    "etc/machine-info": "host name",
     "etc/netplan/50-cloud-init.yaml": "cloud-init configuration of the builder",
     "etc/network/interfaces.d/50-cloud-init": "cloud-init configuration of the builder",
+    "etc/NetworkManager/system-connections/cloud-init-eth0.nmconnection": "cloud-init configuration of the builder",
+    "etc/nvme/hostid": "machine id",
+    "etc/nvme/hostnqn": "machine id",
+    "etc/shadow-": "copy of accounts",
     "etc/ssh/ssh_host_ed25519_key": "ssh host key",
     "etc/ssh/ssh_host_rsa_key.pub": "ssh host key",
     "etc/ssh/sshd_config.d/50-cloud-init.conf": "cloud-init configuration of the builder",
+    "etc/ssl/certs/ssl-cert-snakeoil.pem": "tls key of the builder",
+    "etc/ssl/private/ssl-cert-snakeoil.key": "tls key of the builder",
     "etc/sudoers.d/90-cloud-init-users": "right of the login user",
+    "etc/systemd/network/10-cloud-init-eth0.network": "cloud-init configuration of the builder",
+    "etc/udev/rules.d/70-persistent-net.rules": "network card of the builder",
     "home/admin/.ansible/tmp/x": "trace of the build",
     "home/admin/.aws/credentials": "credentials",
     "home/admin/.bash_history": "shell history",
@@ -25,6 +41,9 @@ LEFTOVERS = {
     "home/admin/.ssh/authorized_keys": "key that lets someone in",
     "home/admin/.ssh/id_ed25519": "credentials",
     "home/admin/.ssh/known_hosts": "trace of the build",
+    "opt/codedeploy-agent/deployment-root/deployment-logs/codedeploy-agent-deployments.log": "agent state",
+    "opt/codedeploy-agent/deployment-root/ongoing-deployment/d-ABC": "agent state",
+    "opt/codedeploy-agent/state/.pid/codedeploy-agent.pid": "agent state",
     "root/.bash_history": "shell history",
     "root/.config/gh/hosts.yml": "credentials",
     "root/.docker/config.json": "credentials",
@@ -32,39 +51,72 @@ LEFTOVERS = {
     "root/.python_history": "shell history",
     "root/.ssh/authorized_keys2": "key that lets someone in",
     "srv/app/.ssh/authorized_keys": "key that lets someone in",
-    "tmp/script_1.sh": "temporary file",
     "tmp/.hidden": "temporary file",
+    "tmp/codedeploy-agent.update.log": "temporary file",
+    "tmp/script_1.sh": "temporary file",
+    "var/backups/shadow.bak": "backup",
     "var/cache/apt/archives/nginx.deb": "package cache",
     "var/cache/apt/pkgcache.bin": "package cache",
+    "var/cache/nginx/proxy/0a": "cached request",
     "var/crash/nginx.crash": "crash report",
     "var/lib/amazon/ssm/registration": "agent registration",
     "var/lib/apt/lists/mirror_Packages.lz4": "package list",
     "var/lib/apt/lists/partial/x": "package list",
+    "var/lib/apt/periodic/update-success-stamp": "stale state",
+    "var/lib/chrony/chrony.drift": "stale state",
     "var/lib/cloud/data/instance-id": "cloud-init state",
     "var/lib/dbus/machine-id": "machine id",
     "var/lib/dhcp/dhclient.eth0.leases": "lease",
+    "var/lib/ecs/data/agent.db": "agent registration",
+    "var/lib/logrotate/status": "stale state",
+    "var/lib/misc/dnsmasq.leases": "lease",
+    "var/lib/NetworkManager/secret_key": "lease",
+    "var/lib/nginx/body/0000000001": "cached request",
+    "var/lib/php/sessions/sess_abc": "session",
+    "var/lib/plocate/plocate.db": "stale state",
     "var/lib/sudo/lectured/admin": "trace of the build",
+    "var/lib/sudo/ts/admin": "trace of the build",
     "var/lib/systemd/coredump/core.1": "crash report",
     "var/lib/systemd/credential.secret": "random seed",
     "var/lib/systemd/random-seed": "random seed",
+    "var/lib/systemd/timers/stamp-apt-daily.timer": "stale state",
+    "var/lib/ubuntu-advantage/private/machine-token.json": "agent registration",
+    "var/log/amazon/ssm/amazon-ssm-agent.log": "agent log",
     "var/log/app/deep/error.log": "log",
+    "var/log/aws/codedeploy-agent/codedeploy-agent.log": "agent log",
     "var/log/journal/0123/system.journal": "journal",
     "var/log/nginx/access.log": "log",
     "var/log/syslog.1": "rotated log",
     "var/log/syslog.2.gz": "rotated log",
     "var/log/wtmp": "log",
+    "var/mail/admin": "mail",
+    "var/snap/amazon-ssm-agent/common/registration": "agent registration",
+    "var/spool/anacron/cron.daily": "stale state",
+    "var/spool/cron/atjobs/a0000101b": "scheduled job",
+    "var/spool/exim4/input/1abc-D": "mail",
+    "var/spool/postfix/deferred/A/ABC": "mail",
     "var/tmp/build": "temporary file",
 }
 KEPT = (
+    "etc/codedeploy-agent/conf/codedeployagent.yml",
+    "etc/goldfleet/backends.d/database-main.json",
+    "etc/hosts",
+    "etc/NetworkManager/system-connections/office",
     "etc/ssh/authorized_keys.d/deploy",
     "etc/ssh/sshd_config",
     "etc/sudoers.d/goldfleet-admins",
     "home/admin/.bashrc",
     "home/admin/.profile",
     "home/admin/.ssh/config",
+    "opt/codedeploy-agent/.version",
+    "opt/codedeploy-agent/bin/codedeploy-agent",
     "tmp/systemd-private-1-nginx.service-x/tmp/upload",
     "usr/share/goldfleet/manifest.json",
     "var/lib/apt/lists/lock",
+    "var/lib/dpkg/status",
+    "var/lib/systemd/timesync/clock",
+    "var/spool/cron/atjobs/.SEQ",
+    "var/spool/cron/crontabs/deploy",
     "var/www/example.com/current/index.php",
 )
 
@@ -160,6 +212,21 @@ def test_uninitialized_machine_id_is_no_leftover(image: Path) -> None:
     """cloud-init's own way to empty the file identifies nobody."""
     plant(image, "etc/machine-id", "uninitialized\n")
     assert find_left(image) == []
+
+
+def test_initiator_name_becomes_one_that_is_made_at_boot(image: Path) -> None:
+    """open-iscsi refuses to start without the file."""
+    file = plant(image, "etc/iscsi/initiatorname.iscsi", "## made here\nInitiatorName=iqn.1993-08.org.debian:01:abc\n")
+    assert find_left(image) == [("machine id", "/etc/iscsi/initiatorname.iscsi")]
+    run_seal(image)
+    assert (find_left(image), file.read_text(encoding="utf-8")) == ([], "GenerateName=yes\n")
+
+
+def test_swap_file_is_reported_and_stays(image: Path) -> None:
+    """It may hold the builder's memory, and /etc/fstab may need it: whoever made it has to say."""
+    file = plant(image, "swapfile")
+    assert (run_seal(image).returncode, find_left(image)) == (6, [("memory of the builder", "/swapfile")])
+    assert file.is_file()
 
 
 def test_log_starting_with_blank_lines_is_a_leftover(image: Path) -> None:
