@@ -39,6 +39,7 @@ class WorkingPacker:
         on_line("amazon-ebs.golden: output will be in this color.")
         builder = self.start_builder()
         self.at("with the builder running")
+        self.copy_documents()
         image_id = self.make_ami()
         self.at("at the end")
         self.account.end_machine(builder)
@@ -62,6 +63,11 @@ class WorkingPacker:
                 client_token="",
             )
         )
+
+    def copy_documents(self) -> None:
+        """Do what role golden_seal does: copy manifest and SBOM to where Ansible runs."""
+        for name in ("manifest.json", "sbom.cdx.json"):
+            (Path(self.ansible_variables["golden_seal_copy_folder"]) / name).write_text("{}")
 
     def make_ami(self) -> str:
         variables = self.variables
@@ -102,6 +108,13 @@ class PackerThatIsKilled(WorkingPacker):
 
     def stops_at(self, moment: str) -> bool:
         return moment == self._moment
+
+
+class PackerOfAnotherPlaybook(WorkingPacker):
+    """Bakes by a playbook without role golden_seal."""
+
+    def copy_documents(self) -> None:
+        pass
 
 
 class PackerThatMustNotRun(WorkingPacker):

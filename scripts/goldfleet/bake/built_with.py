@@ -8,6 +8,7 @@ import json
 from pydantic import JsonValue
 
 from goldfleet.bake.facts import is_secret
+from goldfleet.bake.packer_variables import COPY_FOLDER
 from goldfleet.bake.project_files import load_yaml
 from goldfleet.bake.run_folder import RunFolder
 from goldfleet.verify.variables import encode_variables
@@ -29,7 +30,8 @@ def encode_built_with(folder: RunFolder) -> str:
 
     When they are too many for a parameter: without the roles' defaults, or only what names the bake.
     """
-    given: dict[str, JsonValue] = json.loads(folder.variables.read_text(encoding="utf-8"))
+    written: dict[str, JsonValue] = json.loads(folder.variables.read_text(encoding="utf-8"))
+    given = {name: value for name, value in written.items() if name != COPY_FOLDER}
     named = {name: value for name, value in given.items() if name.startswith(_SEAL)}
     everything = {**read_defaults(folder), **given}
     return encode_variables([_without_secrets(everything), _without_secrets(given), named])

@@ -6,14 +6,14 @@ in make.py.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from goldfleet import tags
 from goldfleet.bake.decide import decide, decide_plain
 from goldfleet.bake.inputs import Tree, build_inputs, read_tree
 from goldfleet.bake.make import Making, MakingPlan
-from goldfleet.bake.model import Bake, CheckCounts, Decision, Inputs, NothingToDo, Outcome, Publish, Stage
+from goldfleet.bake.model import Bake, Decision, Inputs, NothingToDo, Outcome, Publish, Stage
 from goldfleet.bake.ports import BakeRequest, World
 from goldfleet.bake.publish import Publisher
 from goldfleet.bake.shelf import read_shelf, resolve_source_ami
@@ -108,11 +108,10 @@ class _Drive:
                     world.progress.note(f"Baking because: {reason}.")
                 plan = MakingPlan(self._run, look.tree, look.inputs, look.source_ami)
                 made = Making(self._request, world, plan, publisher, self._stages).make()
-                return self._outcome(look, "baked", made.image_id, reasons, made.checks)
+                outcome = self._outcome(look, "baked", made.image_id, reasons)
+                return replace(outcome, checks=made.checks, reports=made.reports, documents=made.documents)
 
-    def _outcome(
-        self, look: Look, action: str, image_id: str, reasons: tuple[str, ...], checks: CheckCounts | None = None
-    ) -> Outcome:
+    def _outcome(self, look: Look, action: str, image_id: str, reasons: tuple[str, ...]) -> Outcome:
         return Outcome(
             action=action,
             image=self._request.image,
@@ -121,5 +120,4 @@ class _Drive:
             fingerprint=look.inputs.fingerprint,
             source_ami=look.source_ami,
             reasons=reasons,
-            checks=checks or CheckCounts(),
         )

@@ -17,8 +17,11 @@ from goldfleet.bake.run_folder import assemble, run_folder_of, write_json
 from goldfleet.bake.stages import Stages
 from goldfleet.errors import GoldfleetError, StoppedError, VerificationError
 from goldfleet.verify.model import CheckOutcome, HostResult
+from goldfleet.verify.reports import report_folder
 
 MOST_CHECKS_NAMED = 20
+DOCUMENTS = ("manifest.json", "sbom.cdx.json")
+"""What role golden_seal copies out of the builder. A playbook of somebody's own may do without the role."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,12 @@ class MakingPlan:
 
 @dataclass(frozen=True)
 class Made:
-    """A new, published image."""
+    """A new, published image; paths are relative to the project."""
 
     image_id: str
     checks: CheckCounts
+    reports: str
+    documents: tuple[str, ...]
 
 
 class Making:
@@ -85,7 +90,7 @@ class Making:
             raise self._unpublished(image_id, error) from error
         with self._stages.run(Stage.PUBLISH):
             self._publish(image_id, facts, _counts(result))
-        return Made(image_id, _counts(result))
+        return Made(image_id, _counts(result), *self._reports())
 
     # Build
 
@@ -105,7 +110,8 @@ class Making:
         world, folder = self._world, self._folder
         version = world.builder.version(self._request.project)
         assemble(folder, self._plan.tree, self._settings.packer, version)
-        write_json(folder.variables, ansible_variables(self._settings, facts))
+        copies = report_folder(self._request.project, facts.run)
+        write_json(folder.variables, ansible_variables(self._settings, facts, str(copies)))
         temporary = self._make_temporary(facts)
         variables = packer_variables(self._settings, facts, folder, temporary.key_name, temporary.security_group_id)
         write_json(folder.packer_variables, variables)
@@ -188,6 +194,13 @@ class Making:
             digests=digests_of(components),
             shown=shown_of(components),
         )
+
+    def _reports(self) -> tuple[str, tuple[str, ...]]:
+        """Return the folder of this run's reports, and the documents of the image in it."""
+        project = self._request.project
+        folder = report_folder(project, self._plan.run)
+        found = (folder / name for name in DOCUMENTS)
+        return str(folder.relative_to(project)), tuple(str(one.relative_to(project)) for one in found if one.is_file())
 
     # Clean up
 

@@ -130,7 +130,11 @@ class StageTime:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a bake did. `action` is one of baked, published, nothing to do."""
+    """What a bake did. `action` is one of baked, published, nothing to do.
+
+    When it baked, `reports` is its folder of reports, and `documents` are the files in there that the image has too:
+    its manifest and its SBOM. Both are relative to the project.
+    """
 
     action: str
     image: str
@@ -140,3 +144,5 @@ class Outcome:
     source_ami: str
     reasons: tuple[str, ...]
     checks: CheckCounts = CheckCounts()
+    reports: str = ""
+    documents: tuple[str, ...] = ()

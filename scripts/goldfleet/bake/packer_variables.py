@@ -20,8 +20,14 @@ class BuildFacts:
     expires: str
 
 
-def ansible_variables(settings: ImageSettings, facts: BuildFacts) -> dict[str, JsonValue]:
-    """Return Ansible's extra variables: the image's own, and what the seal writes into the image's manifest."""
+COPY_FOLDER = "golden_seal_copy_folder"
+"""Where the seal copies manifest and SBOM to: it says something of this machine and nothing of the image."""
+
+
+def ansible_variables(settings: ImageSettings, facts: BuildFacts, copy_folder: str) -> dict[str, JsonValue]:
+    """Return Ansible's extra variables: the image's own, what the seal writes into the image's manifest, and where a
+    copy of that goes.
+    """
     return {
         **settings.variables,
         "golden_seal_image": facts.image,
@@ -29,6 +35,7 @@ def ansible_variables(settings: ImageSettings, facts: BuildFacts) -> dict[str, J
         "golden_seal_commit": facts.commit,
         "golden_seal_source_ami": facts.source_ami,
         "golden_seal_fingerprint": facts.fingerprint,
+        COPY_FOLDER: copy_folder,
     }
 
 

@@ -70,7 +70,7 @@ def bake_document(report: "BakeReport", times: "list[StageTime]") -> dict[str, A
 
 
 def print_report(report: "BakeReport", times: "list[StageTime]") -> None:
-    """Print what a bake did on stdout: seconds by stage, and a sentence."""
+    """Print what a bake did on stdout: seconds by stage, a sentence, and where the reports are."""
     outcome = report.outcome
     if outcome.action == "nothing to do":
         print(f"nothing to do: {outcome.reasons[0]}")
@@ -80,6 +80,9 @@ def print_report(report: "BakeReport", times: "list[StageTime]") -> None:
     print(
         f"{outcome.image}: {outcome.image_id} {outcome.action} and current{checks}, {report.aws_calls_total} AWS calls"
     )
+    if outcome.reports:
+        names = ", ".join(["reports", *(path.rpartition("/")[2] for path in outcome.documents)])
+        print(f"{names}: {outcome.reports}/")
 
 
 def _rows(times: "list[StageTime]") -> list[tuple[str, str]]:

@@ -22,7 +22,13 @@ from tests.doubles.checks import (
     ChecksThatPass,
     ChecksThatRaise,
 )
-from tests.doubles.packer import KILLED_AT, PackerThatIsKilled, PackerThatMustNotRun, WorkingPacker
+from tests.doubles.packer import (
+    KILLED_AT,
+    PackerOfAnotherPlaybook,
+    PackerThatIsKilled,
+    PackerThatMustNotRun,
+    WorkingPacker,
+)
 from tests.doubles.project import make_project
 from tests.doubles.world import Bakery
 
@@ -69,6 +75,25 @@ def test_packer_gets_the_resolved_base_ami_and_the_runs_own_things(bakery: Baker
     assert "subnet_id" not in variables
     assert bakery.packer.ansible_variables["web_stack_greeting"] == "hello ${name}"
     assert bakery.packer.ansible_variables["golden_seal_run"] == outcome.run
+
+
+def test_manifest_and_sbom_are_beside_the_reports(bakery: Bakery) -> None:
+    outcome = bakery.bake()
+    assert outcome.reports == f".goldfleet/reports/{outcome.run}"
+    assert outcome.documents == (f"{outcome.reports}/manifest.json", f"{outcome.reports}/sbom.cdx.json")
+    assert all((bakery.project / path).is_file() for path in outcome.documents)
+
+
+def test_playbook_without_the_seal_has_no_documents(bakery: Bakery) -> None:
+    bakery.packer = PackerOfAnotherPlaybook(bakery.account)
+    outcome = bakery.bake()
+    assert (outcome.reports, outcome.documents) == (f".goldfleet/reports/{outcome.run}", ())
+
+
+def test_nothing_to_do_has_no_reports(bakery: Bakery) -> None:
+    bakery.bake()
+    outcome = bakery.bake(if_changed=True)
+    assert (outcome.action, outcome.reports, outcome.documents) == ("nothing to do", "", ())
 
 
 def test_security_group_lets_only_the_configured_ranges_in(bakery: Bakery) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -65,6 +66,12 @@ def test_report_is_a_table_and_a_sentence(capsys: pytest.CaptureFixture[str]) ->
         ["total", "64.2"],
         ["app:", "ami-1", "baked", "and", "current,", "57", "checks", "passed,", "3", "AWS", "calls"],
     ]
+
+
+def test_reports_and_documents_of_a_bake_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = ".goldfleet/reports/run-1"
+    print_report(BakeReport(replace(OUTCOME, reports=folder, documents=(f"{folder}/sbom.cdx.json",)), {}), TIMES)
+    assert capsys.readouterr().out.splitlines()[-1] == "reports, sbom.cdx.json: .goldfleet/reports/run-1/"
 
 
 def test_nothing_to_do_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

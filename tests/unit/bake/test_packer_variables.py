@@ -8,13 +8,14 @@ FACTS = BuildFacts("app", "run-1", "ami-1", "f" * 64, "abc", "2026-11-23T16:15:3
 
 
 def test_ansible_gets_the_images_variables_and_the_seals() -> None:
-    assert ansible_variables(ImageSettings(variables={"x": [1]}), FACTS) == {
+    assert ansible_variables(ImageSettings(variables={"x": [1]}), FACTS, "/p/.goldfleet/reports/run-1") == {
         "x": [1],
         "golden_seal_image": "app",
         "golden_seal_run": "run-1",
         "golden_seal_commit": "abc",
         "golden_seal_source_ami": "ami-1",
         "golden_seal_fingerprint": "f" * 64,
+        "golden_seal_copy_folder": "/p/.goldfleet/reports/run-1",
     }
 
 
