@@ -83,6 +83,12 @@ SHARED_FOLDERS = (
     "/run/goldfleet/status.d",
     "/run/goldfleet/www",
 )
+READERS = {
+    "ssh.service": ("/etc/ssh/sshd_config.d/10-goldfleet.conf", "StateChangeTimestamp"),
+    "systemd-journald.service": ("/etc/systemd/journald.conf.d/10-goldfleet.conf", "ConditionTimestamp"),
+    "systemd-sysctl.service": ("/etc/sysctl.d/60-goldfleet.conf", "ConditionTimestamp"),
+}
+"""Who reads a file only when it starts or reloads, and which of systemd's times is the moment of that."""
 OTHER_TIME_DAEMONS = {"ntp", "ntpsec", "openntpd", "systemd-timesyncd"}
 IDENTITY = {
     "preserve_hostname": "false",
@@ -165,6 +171,23 @@ def chrony(host: Any) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
+def last_read(host: Any) -> dict[str, int]:
+    """When each reader last read its file, in seconds since 1970."""
+    shown = f"systemctl show --timestamp=unix --property=Id,StateChangeTimestamp,ConditionTimestamp {' '.join(READERS)}"
+    blocks = host.check_output(shown).split("\n\n")
+    found = [dict(line.split("=", 1) for line in block.splitlines()) for block in blocks]
+    return {unit["Id"]: int(unit[READERS[unit["Id"]][1]].lstrip("@") or 0) for unit in found}
+
+
+@pytest.fixture(scope="module")
+def last_written(host: Any) -> dict[str, int]:
+    """When each reader's file was last written, in seconds since 1970."""
+    files = " ".join(file for file, _ in READERS.values())
+    lines = host.check_output(f"stat --format='%n %Y' {files}").splitlines()
+    return {path: int(moment) for path, moment in (line.split() for line in lines)}
+
+
+@pytest.fixture(scope="module")
 def login(host: Any, variables: dict[str, Any]) -> list[str]:
     """What a login of the deploy user sees of the language: LANG, and the characters that programs use."""
     shown = "printf '%s\\n' \"$LANG\"; locale charmap"
@@ -207,6 +230,14 @@ def test_deploy_user_is_as_wanted(fact: str, account: dict[str, str], variables:
 def test_deploy_user_has_no_password(account: dict[str, str]) -> None:
     """No password opens the deploy user's account."""
     assert account["password"].startswith(("!", "*"))
+
+
+def test_administrators_have_an_account_without_a_password(host: Any, variables: dict[str, Any]) -> None:
+    """Each listed administrator may log in, with a shell and with a key only."""
+    names = [user["name"] for user in variables["base_admin_users"]]
+    shells = [host.run("getent passwd %s", name).stdout.strip().split(":")[-1] for name in names]
+    locked = [host.run("getent shadow %s", name).stdout.split(":")[1:2] for name in names]
+    assert (shells, [field for field in locked if field not in (["!"], ["*"])]) == (["/bin/bash"] * len(names), [])
 
 
 def test_keys_of_the_image_are_the_listed_ones(host: Any, variables: dict[str, Any]) -> None:
@@ -492,6 +523,12 @@ def test_only_root_reads_crons_tables_if_wanted(path: str, rights: dict[str, str
 def test_own_file_has_its_rights(path: str, rights: dict[str, str]) -> None:
     """Nobody but root writes what the role has written."""
     assert rights[path] == OWN_FILES[path]
+
+
+@pytest.mark.parametrize("unit", READERS)
+def test_what_is_written_is_in_force(unit: str, last_read: dict[str, int], last_written: dict[str, int]) -> None:
+    """Nobody runs with settings from before the last change."""
+    assert last_read[unit] >= last_written[READERS[unit][0]]
 
 
 @pytest.mark.parametrize("folder", SHARED_FOLDERS)
