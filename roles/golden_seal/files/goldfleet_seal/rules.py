@@ -87,7 +87,7 @@ RULES = (
         ".*history", ".lesshst", ".viminfo", ".wget-hsts",
     ))),
     Rule("trace of the build", tuple(f"{HOME}/{name}" for name in (
-        ".ansible", ".cache", ".ssh/known_hosts*", ".sudo_as_admin_successful", ".Xauthority",
+        ".ansible", ".cache", ".ssh/known_hosts*", ".Xauthority",
     ))),
     Rule("trace of the build", ("/var/lib/sudo/lectured/*", "/var/lib/sudo/ts/*")),
     Rule("credentials", tuple(f"{HOME}/{name}" for name in (
