@@ -229,6 +229,12 @@ def test_swap_file_is_reported_and_stays(image: Path) -> None:
     assert file.is_file()
 
 
+def test_empty_host_name_is_no_leftover(image: Path) -> None:
+    """It names nobody."""
+    plant(image, "etc/hostname", "\n")
+    assert find_left(image) == []
+
+
 def test_log_starting_with_blank_lines_is_a_leftover(image: Path) -> None:
     """A log counts by its size."""
     plant(image, "var/log/app.log", "\n" * 100 + "secret")

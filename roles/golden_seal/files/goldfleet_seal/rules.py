@@ -82,7 +82,8 @@ RULES = (
         "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret", "/var/lib/urandom/random-seed",
         "/boot/loader/random-seed", "/boot/efi/loader/random-seed",
     )),
-    Rule("host name", ("/etc/hostname", "/etc/machine-info")),  # Ansible's hostname module writes the second one too
+    # Ansible's hostname module writes the second one too. An empty one names nobody: a container's mount leaves it.
+    Rule("host name", ("/etc/hostname", "/etc/machine-info"), holds=re.compile(rb"\S")),
     Rule("shell history", tuple(f"{HOME}/{name}" for name in (
         ".*history", ".lesshst", ".viminfo", ".wget-hsts",
     ))),
