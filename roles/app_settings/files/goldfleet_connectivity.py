@@ -37,7 +37,7 @@ class ProbeError(Exception):
         self.detail = detail or message
 
 
-class Refused(ProbeError):
+class Refused(ProbeError):  # noqa: N818  what the server does, not an error of ours
     """The server offers no TLS."""
 
 
