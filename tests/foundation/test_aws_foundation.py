@@ -49,11 +49,17 @@ def test_servers_read_their_own_parameters_and_no_others(wanted: Facts, statemen
     assert (denied["Effect"], denied["NotResource"][:2]) == ("Deny", allowed)
 
 
+def test_servers_read_their_own_secrets_and_no_others(wanted: Facts, statements: Facts) -> None:
+    (resource,) = statements["ReadOwnSecrets"]["Resource"]
+    assert statements["ReadOwnSecrets"]["Action"] == ["secretsmanager:GetSecretValue"]
+    assert resource.split(":")[-2:] == ["secret", f"goldfleet/{wanted['environment']}/{wanted['application']}/*"]
+
+
 def test_servers_read_the_prefix_of_the_bucket_or_nothing(wanted: Facts, statements: Facts) -> None:
     bucket, prefix = wanted["deploy_bucket"], wanted["deploy_prefix"]
     releases = statements.get("ReadReleases", {"Resource": []})
     assert releases["Resource"] == ([f"arn:aws:s3:::{bucket}/{prefix}*"] if bucket else [])
-    assert set(statements) <= {"ReadOwnParameters", "ReadReleases", "ReadNoOtherParameters"}
+    assert set(statements) <= {"ReadOwnParameters", "ReadOwnSecrets", "ReadReleases", "ReadNoOtherParameters"}
 
 
 def test_instance_profile_hands_out_the_role(name: str) -> None:

@@ -53,7 +53,7 @@ def _request(response: Any, iam_request_class: type, resource: str) -> tuple[str
     if iam_request_class.__name__ == "S3IAMRequest":
         return f"s3:{S3_PERMISSIONS.get(operation, operation)}", [resource]
     service = str(response.service_name)
-    parameters = json.loads(response.body or "{}") if service == "ssm" else {}
+    parameters = json.loads(response.body or "{}") if service in ("secretsmanager", "ssm") else {}
     return f"{service}:{operation}", resources_of(service, response.region, parameters)
 
 

@@ -58,11 +58,25 @@ def test_an_explicit_deny_always_wins(statements: list[dict[str, Any]]) -> None:
         ("ssm", {"Path": "/a"}, ["arn:aws:ssm:us-east-1:123456789012:parameter/a"]),
         ("ssm", {"Names": ["x", "/y"]}, [f"arn:aws:ssm:us-east-1:123456789012:parameter/{name}" for name in "xy"]),
         ("ssm", {}, [None]),
+        ("secretsmanager", {"SecretId": "a/b"}, ["arn:aws:secretsmanager:us-east-1:123456789012:secret:a/b-chosen"]),
+        (
+            "secretsmanager",
+            {"SecretId": "arn:aws:secretsmanager:x:1:secret:a-AbCdEf"},
+            ["arn:aws:secretsmanager:x:1:secret:a-AbCdEf"],
+        ),
+        ("secretsmanager", {"Name": "new"}, [None]),
         ("ec2", {"Name": "/a"}, [None]),
     ],
 )
 def test_resources_of_a_request(service: str, parameters: dict[str, Any], resources: list[str | None]) -> None:
     assert resources_of(service, "us-east-1", parameters) == resources
+
+
+@pytest.mark.parametrize("pattern", ["secret:app/*", "secret:app/db-??????", "secret:app/db*"])
+def test_policies_of_secrets_match_a_secret_asked_for_by_name(pattern: str) -> None:
+    (arn,) = resources_of("secretsmanager", "us-east-1", {"SecretId": "app/db"})
+    statements = [allow("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:*:123456789012:{pattern}")]
+    assert is_allowed(statements, "secretsmanager:GetSecretValue", arn)
 
 
 def test_documents_hold_one_statement_or_many() -> None:
