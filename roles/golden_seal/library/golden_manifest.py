@@ -42,7 +42,10 @@ manifest: {description: What the file holds., type: dict, returned: always}
 
 STARTS_AT_BOOT = ("enabled", "static", "generated", "indirect", "alias")
 EVERYWHERE_OR_LOOPBACK = re.compile(r"(?:0\.0\.0\.0|\*|\[::\]|127\..*|\[::1\])\Z")
-SOCKET = re.compile(r"(?P<protocol>tcp|udp) .* (?P<address>\S+):(?P<port>\d+) +\S+:\S+ +users:\(\(\"(?P<process>[^\"]+)\",pid=(?P<pid>\d+)")
+SOCKET = re.compile(
+    r"(?P<protocol>tcp|udp) .* (?P<address>\S+):(?P<port>\d+) +\S+:\S+"
+    r" +users:\(\(\"(?P<process>[^\"]+)\",pid=(?P<pid>\d+)"
+)
 PROVENANCE = ("image", "run", "commit", "source_ami", "fingerprint")
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-PROGRAM = Path(__file__).resolve().parents[3] / "roles/golden_seal/files/goldfleet-seal"
+FILES = Path(__file__).resolve().parents[3] / "roles/golden_seal/files"
+PROGRAM = FILES / "goldfleet-seal"
 ROOT = "opt/codedeploy-agent/deployment-root"
 GROUP = "0f3a8c52-7e1d-4b7a-9a57-3f1f7c8d2e11"
 SITE = ("/srv/site", "/srv/site/css", "/srv/site/css/main.css", "/srv/site/index.html")
@@ -213,3 +221,90 @@ def test_nonsense_in_the_agents_configuration_moves_nothing(image: Path, folder:
     for path in ("var/deployment-logs", "etc/deployment-logs", "deployment-logs", "data/x/deployment-logs"):
         plant(image, path)
     assert (run_seal(image, "--check").returncode, run_seal(image, "--check").stdout) == (0, "goldfleet-seal: sealed\n")
+
+
+PLACES = [
+    f"{top}{first}{second}"
+    for top in ("/srv/a", "/srv/b", "/etc/a")
+    for first in ("", "/a", "/b")
+    for second in ("", "/a", "/b")
+]
+LINKS = ("/srv", "/srv/a", "/srv/b", "/etc/a", "OUTSIDE", "OUTSIDE/a", "/nowhere")
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The program's parts, importable."""
+    monkeypatch.syspath_prepend(str(FILES))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return importlib.import_module("goldfleet_seal.deployed")
+
+
+def build(image: Path, outside: Path, nodes: dict[str, str]) -> None:
+    """Make files and links as drawn; what has no room, since something else is in its way, is left out."""
+    for path, kind in nodes.items():
+        place = image / path[1:]
+        if place.parent.resolve() != place.parent or os.path.lexists(place):
+            continue
+        if any(parent.is_file() for parent in place.parents):
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if kind == "file":
+            place.write_text(path)
+        elif kind == "folder":
+            place.mkdir()
+        else:
+            target = kind.replace("OUTSIDE", str(outside))
+            place.symlink_to(target if target.startswith(str(outside)) else f"{image}{target}")
+
+
+def entries(folder: Path) -> dict[str, str]:
+    """Return what is below a folder, by path from it; links are not followed."""
+    found = {}
+    for above, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            path = Path(above) / name
+            kind = "link" if path.is_symlink() else "folder" if path.is_dir() else "file"
+            found["/" + path.relative_to(folder).as_posix()] = kind
+    return found
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    nodes=st.dictionaries(st.sampled_from(PLACES), st.sampled_from(["file", "file", "folder", *LINKS]), max_size=12),
+    lines=st.lists(st.sampled_from([*PLACES, "/srv", "/etc"]), max_size=15),
+)
+def test_exactly_the_listed_files_of_applications_go(
+    parts: ModuleType, nodes: dict[str, str], lines: list[str]
+) -> None:
+    """Whatever the list says and wherever links lead: nothing unlisted goes, nothing outside, nothing of the system."""
+    tree_module = importlib.import_module("goldfleet_seal.tree")
+    here = os.getcwd()
+    with tempfile.TemporaryDirectory() as folder:
+        top = Path(folder).resolve()
+        image, outside = top / "image", top / "outside"
+        plant(outside, "a/a")
+        build(image, outside, nodes)
+        deploy(image, *lines)
+        before, before_outside = entries(image), entries(outside)
+        tree = tree_module.Tree(str(image))
+        try:
+            for leftover in parts.find_deployed(tree):
+                tree.undo(leftover)
+        finally:
+            os.chdir(here)
+        gone = {path: kind for path, kind in before.items() if path not in entries(image)}
+        assert entries(outside) == before_outside
+    assert gone.keys() <= set(lines)
+    assert [path for path in gone if not path.startswith("/srv/")] == []
+    # A link that another line leads through is reported and stays: it was a folder when the list was written.
+    through = {str(parent) for path in lines for parent in Path(path).parents if before.get(str(parent)) == "link"}
+    listed = {path for path in lines if before.get(path) in ("file", "link") and path.startswith("/srv/")}
+    assert listed - through <= gone.keys()
+
+
+def test_listed_folders_go_when_they_are_empty_then(image: Path) -> None:
+    """The example behind the property: a folder goes with its last listed file."""
+    plant(image, "srv/a/b/c")
+    deploy(image, "/srv/a", "/srv/a/b", "/srv/a/b/c")
+    assert (run_seal(image).returncode, files_in(image, "srv")) == (0, [])
