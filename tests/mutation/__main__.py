@@ -1,0 +1,215 @@
+"""Mutate the roles and see what notices: python -m tests.mutation [ROLE ...]
+
+Needs root, podman and the Debian mirror. An interrupted run goes on where it was when it is started again.
+Exit codes: 0 every mutant is caught or listed with a reason, 1 a survivor without a reason or a reason without a survivor,
+2 usage or a role that does not pass by itself, 3 another run is at work in this tree, 5 stopped.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TextIO, TypeVar
+
+from goldfleet.errors import StoppedError
+from goldfleet.stop import StopFlag, catch_signals
+from tests.mutation.machines import Machines, ToolError
+from tests.mutation.mutants import Mutant
+from tests.mutation.plays import Place, Runner
+from tests.mutation.prepare import prepare
+from tests.mutation.project import SCENARIOS, TREE, Project, copy_project, write_mutant
+from tests.mutation.results import Shelf, Verdict, problems, read_reasons
+from tests.mutation.table import render, render_progress
+from tests.mutation.trial import Trial, control
+
+T = TypeVar("T")
+FOLDER = TREE / ".goldfleet" / "mutation"
+JOBS = 2
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the command line asks for."""
+
+    roles: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    only: str
+    jobs: int
+    is_again: bool
+
+    def wanted(self, project: Project, role: str) -> list[Mutant]:
+        """Return the mutants of a role that are asked for."""
+        return [mutant for mutant in project.mutants(role) if self.only in str(mutant)]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What all roles of a run share."""
+
+    choice: Choice
+    machines: Machines
+    runner: Runner
+    shelf: Shelf
+    scratch: Path
+    pool: ThreadPoolExecutor
+
+    def try_role(self, role: str) -> list[Verdict]:
+        """Return the verdict of each mutant of a role, in the role's order."""
+        project = self.runner.project
+        depends_on = f"{project.digest(role)} {self.machines.base} {self.choice.scenarios}"
+        mutants = self.choice.wanted(project, role)
+        kept = {} if self.choice.is_again else {m: v for m in mutants if (v := self.shelf.read(m, depends_on))}
+        left = [mutant for mutant in mutants if mutant not in kept]
+        say(f"{role}: {len(mutants)} mutants, {len(kept)} verdicts kept from earlier runs")
+        if not left:
+            return [kept[mutant] for mutant in mutants]
+        trial = self._prepared(role)
+        futures = [self.pool.submit(self._try, trial, mutant, number, depends_on) for number, mutant in enumerate(left)]
+        for number, verdict in enumerate(finished(futures), 1):
+            say(render_progress(verdict, number, len(left)))
+        tried = {future.result().mutant: future.result() for future in futures}
+        return [(kept | tried)[mutant] for mutant in mutants]
+
+    def _prepared(self, role: str) -> Trial:
+        """Return what a role's mutants are tried with, once the role itself has passed."""
+        say(f"{role}: making what its mutants start from")
+        scratch = self.scratch / role
+        looks = [
+            partial(prepare, self.machines, self.runner, role, scenario, scratch / f"prepare-{scenario}")
+            for scenario in self.choice.scenarios
+        ]
+        grounds = {ground.scenario: ground for ground in self._side_by_side(looks)}
+        place = Place(self.runner.project.folder / "roles", scratch / "control")
+        trial = Trial(self.machines, self.runner, role, place, grounds)
+        missed = control(trial, self._side_by_side)
+        for finding in missed:
+            say(f"{role}: the role itself does not pass '{finding.step}', which counts for nothing: {finding.proof}")
+        return replace(trial, skipped=frozenset(finding.step for finding in missed))
+
+    def _side_by_side(self, looks: Sequence[Callable[[], T]]) -> list[T]:
+        futures = [self.pool.submit(look) for look in looks]
+        list(finished(futures))
+        return [future.result() for future in futures]
+
+    def _try(self, trial: Trial, mutant: Mutant, number: int, depends_on: str) -> Verdict:
+        """Try one mutant in a folder of its own."""
+        folder = self.scratch / mutant.role / str(number)
+        started = time.monotonic()
+        roles = write_mutant(self.runner.project, mutant, folder / "roles")
+        finding = replace(trial, place=Place(roles, folder / "scratch")).try_mutant(mutant)
+        verdict = Verdict(mutant, finding, time.monotonic() - started)
+        self.shelf.write(verdict, depends_on)
+        shutil.rmtree(folder)
+        return verdict
+
+
+def finished(futures: Sequence[Future[T]]) -> Iterator[T]:
+    """Yield results as they come; the first error cancels what has not begun."""
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, mutate, print the table and return the exit code."""
+    chosen = parse(arguments)
+    choice = Choice(tuple(chosen.roles), tuple(chosen.scenario or SCENARIOS), chosen.only, chosen.jobs, chosen.again)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    try:
+        with alone(FOLDER / "lock") as scratch:
+            project = copy_project(scratch / "project")
+            roles = choice.roles or tuple(project.roles())
+            unknown = sorted(set(roles) - set(project.roles()))
+            if unknown:
+                raise ToolError(f"No role of a server: {', '.join(unknown)}. There are {', '.join(project.roles())}.")
+            if chosen.list:
+                say("\n".join(str(mutant) for role in roles for mutant in choice.wanted(project, role)))
+                return 0
+            verdicts = run(choice, project, roles, scratch)
+    except (ToolError, ValueError) as error:
+        say(f"mutation: {error}", sys.stderr)
+        return 2
+    except BlockingIOError:
+        say("mutation: another run is at work in this tree.", sys.stderr)
+        return 3
+    except StoppedError as error:
+        say(f"mutation: {error.args[0]} Start it again to go on; what was tried is kept.", sys.stderr)
+        return 5
+    if chosen.json:
+        chosen.json.write_text(json.dumps([verdict.as_json() for verdict in verdicts], indent=2) + "\n")
+    return report(verdicts, () if choice.only else roles)
+
+
+def run(choice: Choice, project: Project, roles: Sequence[str], scratch: Path) -> list[Verdict]:
+    """Try every mutant of these roles; whatever happens, no machine and no image is left."""
+    if os.geteuid() != 0:
+        raise ToolError("Machines need root: use sudo.")
+    stop = StopFlag()
+    machines = Machines(TREE)
+    machines.remove_all()
+    pool = ThreadPoolExecutor(choice.jobs)
+    session = Session(choice, machines, Runner(project, stop), Shelf(FOLDER / "verdicts"), scratch, pool)
+    with catch_signals(stop):
+        try:
+            return [verdict for role in roles for verdict in session.try_role(role)]
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            machines.remove_all()
+
+
+def report(verdicts: Sequence[Verdict], whole_roles: Sequence[str]) -> int:
+    """Print the table and what is wrong with the list of survivors; return the exit code."""
+    reasons = read_reasons()
+    say("\n" + render(verdicts, reasons))
+    wrong = problems(verdicts, reasons, whole_roles)
+    for problem in wrong:
+        say(f"mutation: {problem}", sys.stderr)
+    return 1 if wrong else 0
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[Path]:
+    """Keep other runs in this tree away and hand out an empty scratch folder. Raises BlockingIOError."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        scratch = lock.with_name("run")
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the parsed command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description="Mutate the roles; see what notices.")
+    parser.add_argument("roles", nargs="*", metavar="ROLE", help="all roles of a server when none is named")
+    parser.add_argument("--scenario", action="append", choices=SCENARIOS, help="only this scenario's variables")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only mutants whose line in --list has this text")
+    parser.add_argument("--jobs", type=int, default=JOBS, help=f"mutants at a time (default {JOBS})")
+    parser.add_argument("--again", action="store_true", help="try again what has a verdict from an earlier run")
+    parser.add_argument("--list", action="store_true", help="print the mutants and try none")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts as JSON too")
+    return parser.parse_args(arguments)
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print a line at once."""
+    print(text, file=stream or sys.stdout, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

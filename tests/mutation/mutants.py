@@ -1,0 +1,160 @@
+"""Makes the mutants of a role: each differs from the role in exactly one task, by a rule that knows no role.
+
+Pure: takes the text of the role's task and handler files and returns the text of the changed ones. Comments and layout are
+not kept, since Ansible does not read them. Neighbour: rules, which alters one task.
+"""
+
+import copy
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import yaml
+
+from tests.mutation.rules import Task, alter_handler, alter_task, module_of
+
+BLOCK_PARTS = ("block", "rescue", "always")
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The quick one, written in C, where there is one."""
+DUMPER: Any = type("Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {"ignore_aliases": lambda *_: True})
+"""Writes what comes twice twice: an anchor would look like one task that refers to another."""
+DELETED = "deleted"
+Path = tuple[str | int, ...]
+"""Where a task is in its file: positions in lists, and the parts of blocks between them."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One task of a role: its file, where it is in it, the line it begins at, and what it is called."""
+
+    file: str
+    path: Path
+    line: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A role with one change: what was changed where, and the whole text of the changed file."""
+
+    role: str
+    place: Place
+    mutation: str
+    module: str
+    content: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Return (role, task, mutation), which no other mutant has."""
+        return self.role, self.place.name, self.mutation
+
+    @property
+    def is_judged_by_settings(self) -> bool:
+        """Say whether the changed task judges settings, which good settings never show."""
+        return self.module.endswith("assert") or self.place.file == "tasks/preflight.yml"
+
+    @property
+    def installs_packages(self) -> bool:
+        """Say whether the changed task installs packages: it must not start where they are installed already."""
+        return self.module.rpartition(".")[2] in ("apt", "package")
+
+    def __str__(self) -> str:
+        """Return what was changed, in a line."""
+        return f"{self.role} {self.place.file}:{self.place.line} {self.place.name!r} {self.mutation}"
+
+
+def make_mutants(role: str, files: Mapping[str, str]) -> list[Mutant]:
+    """Return every mutant of a role; `files` is the text of its tasks/*.yml and handlers/*.yml by their name in the role."""
+    tasks = {file: yaml.load(text, LOADER) or [] for file, text in files.items()}  # noqa: S506 - it is a safe loader
+    mutants = [mutant for place in find_places(files) for mutant in _mutants_at(role, tasks[place.file], place)]
+    twice = [key for key, count in Counter(mutant.key for mutant in mutants).items() if count > 1]
+    if twice:
+        raise ValueError(f"two mutants are called {twice[0]}")
+    return mutants
+
+
+def find_places(files: Mapping[str, str]) -> list[Place]:
+    """Return every task and block of a role, in order. A name that comes twice gets its file, and there its number."""
+    found = [
+        Place(file, path, node.start_mark.line + 1, str(_value(node, "name") or "task"))
+        for file, text in files.items()
+        for path, node in _nodes(yaml.compose(text, Loader=LOADER))
+    ]
+    return _told_apart(_told_apart(found, lambda place, _: place.file), lambda _, number: f"no. {number}")
+
+
+def _told_apart(places: list[Place], mark: Callable[[Place, int], str]) -> list[Place]:
+    """Return the places with a mark behind each name that comes more than once."""
+    names = Counter(place.name for place in places)
+    seen: Counter[str] = Counter()
+    marked = []
+    for place in places:
+        seen[place.name] += 1
+        is_only_one = names[place.name] == 1
+        name = place.name if is_only_one else f"{place.name} ({mark(place, seen[place.name])})"
+        marked.append(replace(place, name=name))
+    return marked
+
+
+def at(tasks: list[Task], path: Path) -> Task:
+    """Return the task at a place of a file's tasks."""
+    found: Any = tasks
+    for step in path:
+        found = found[step]
+    return dict(found)
+
+
+def _nodes(node: Any, path: Path = ()) -> Iterator[tuple[Path, yaml.MappingNode]]:
+    """Yield every task and block below a list of tasks."""
+    for number, task in enumerate(node.value if node is not None else []):
+        yield (*path, number), task
+        for part in BLOCK_PARTS:
+            inner = _child(task, part)
+            if inner is not None:
+                yield from _nodes(inner, (*path, number, part))
+
+
+def _child(task: yaml.MappingNode, key: str) -> Any:
+    return next((value for name, value in task.value if name.value == key), None)
+
+
+def _value(task: yaml.MappingNode, key: str) -> str | None:
+    child = _child(task, key)
+    return None if child is None else str(child.value)
+
+
+def _mutants_at(role: str, tasks: list[Task], place: Place) -> Iterator[Mutant]:
+    task = at(tasks, place.path)
+    is_handler = place.file.startswith("handlers/")
+    module = module_of(task) or "block"
+    if module != "block":
+        without = _delete(tasks, place.path)
+        yield Mutant(role, place, DELETED, module, _dump(without))
+    for mutation, altered in (alter_handler if is_handler else alter_task)(task):
+        yield Mutant(role, place, mutation, module, _dump(_replace(tasks, place.path, altered)))
+
+
+def _replace(tasks: list[Task], path: Path, task: Task) -> list[Task]:
+    changed = copy.deepcopy(tasks)
+    holder: Any = changed
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = task
+    return changed
+
+
+def _delete(tasks: list[Task], path: Path) -> list[Task]:
+    """Return the tasks without one. Ansible refuses an empty block: its only task is replaced by one that does nothing."""
+    changed = copy.deepcopy(tasks)
+    holder: Any = changed
+    for step in path[:-1]:
+        holder = holder[step]
+    task = holder.pop(path[-1])
+    if not holder and len(path) > 1:
+        holder.append({"name": task.get("name", "nothing"), "ansible.builtin.meta": "noop"})
+    return changed
+
+
+def _dump(tasks: list[Task]) -> str:
+    return "---\n" + yaml.dump(tasks, Dumper=DUMPER, sort_keys=False, allow_unicode=True, width=10_000)

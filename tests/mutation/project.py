@@ -1,0 +1,118 @@
+"""The project as a run of the tool sees it: copied once at the start, so that edits meanwhile change no verdict.
+
+Reads files only. Neighbours: mutants, which needs the text of a role; trial, which needs its scenarios and specs.
+"""
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.mutation.mutants import Mutant, make_mutants
+
+TREE = Path(__file__).resolve().parents[2]
+COPIED = ("roles", "playbooks", "inventory", "tests", ".config", "ansible.cfg", "pyproject.toml", "requirements.yml")
+NOT_SERVERS = frozenset({"aws_foundation"})
+"""Roles that configure no server."""
+SPECS = {"golden_seal": "sealed_machine.py"}
+"""Specs of a role that are not called after it, as in .config/molecule/verify.yml."""
+NOT_RESTARTED = frozenset({"golden_seal"})
+"""Roles whose machine is not started again, as in .config/molecule/side_effect.yml."""
+SCENARIOS = ("default", "alternative")
+PARTS = ("tasks", "handlers")
+CODE = ("rules.py", "trial.py", "prepare.py")
+"""Parts of this tool that decide what a verdict is."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project."""
+
+    folder: Path
+
+    @property
+    def molecule(self) -> Path:
+        """The folder that all of molecule's scenarios share."""
+        return self.folder / ".config" / "molecule"
+
+    def roles(self) -> list[str]:
+        """Return the roles of a server."""
+        found = [path.name for path in (self.folder / "roles").iterdir() if (path / "tasks" / "main.yml").is_file()]
+        return sorted(set(found) - NOT_SERVERS)
+
+    def roles_before(self, role: str) -> list[str]:
+        """Return the roles that molecule applies before a role."""
+        (play,) = _read(self.molecule / "converge.yml")
+        return list(play["vars"]["molecule_roles_before"][role])
+
+    def mutants(self, role: str) -> list[Mutant]:
+        """Return every mutant of a role."""
+        folder = self.folder / "roles" / role
+        files = {
+            str(path.relative_to(folder)): path.read_text(encoding="utf-8")
+            for part in PARTS
+            for path in sorted((folder / part).glob("*.yml"))
+        }
+        return make_mutants(role, files)
+
+    def shared_variables(self, role: str, scenario: str) -> dict[str, Any]:
+        """Return what a scenario sets for its machine: `molecule_variables`, and whatever it has besides."""
+        file = _read(self.folder / "roles" / role / "molecule" / scenario / "molecule.yml") or {}
+        shared = file.get("provisioner", {}).get("inventory", {}).get("group_vars", {}).get("all", {})
+        return dict(shared)
+
+    def connection(self) -> dict[str, Any]:
+        """Return how molecule's Ansible reaches its machine."""
+        config = _read(self.molecule / "config.yml")
+        return dict(config["provisioner"]["inventory"]["hosts"]["all"]["hosts"]["server"])
+
+    def specs(self, role: str) -> Path:
+        """Return the file with a role's specs, relative to the project."""
+        return Path("tests/fleet") / SPECS.get(role, f"test_{role}.py")
+
+    def digest(self, role: str) -> str:
+        """Return a digest of all that a verdict about a mutant of this role depends on, but for the mutant itself."""
+        trees = [Path("roles") / name for name in (role, *self.roles_before(role))]
+        trees += [Path(".config/molecule"), Path("tests/fleet/conftest.py"), self.specs(role)]
+        trees += [Path("tests/functional/roles/test_settings.py"), Path(f"tests/functional/roles/settings/{role}.yml")]
+        trees += [Path("tests/mutation") / name for name in CODE]
+        total = hashlib.sha256()
+        for path in (path for tree in trees for path in _files(self.folder / tree)):
+            total.update(f"{path.relative_to(self.folder)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+        return total.hexdigest()
+
+
+def copy_project(target: Path) -> Project:
+    """Copy the project's files into a folder that does not exist yet."""
+    for name in COPIED:
+        source = TREE / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)
+        elif source.exists():
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target / name)
+    return Project(target)
+
+
+def write_mutant(project: Project, mutant: Mutant, folder: Path) -> Path:
+    """Write a folder of roles in which one is the mutant and the others are links to the copy; return it."""
+    folder.mkdir(parents=True)
+    for path in (project.folder / "roles").iterdir():
+        if path.name != mutant.role:
+            os.symlink(path, folder / path.name)
+    shutil.copytree(project.folder / "roles" / mutant.role, folder / mutant.role, symlinks=True)
+    (folder / mutant.role / mutant.place.file).write_text(mutant.content, encoding="utf-8")
+    return folder
+
+
+def _files(tree: Path) -> list[Path]:
+    found = sorted(tree.rglob("*")) if tree.is_dir() else [tree]
+    return [path for path in found if path.is_file() and path.name != "README.md" and path.suffix != ".pyc"]
+
+
+def _read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None

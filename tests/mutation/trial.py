@@ -1,0 +1,151 @@
+"""Tries one mutant until something proves it wrong, cheapest proof first.
+
+What may prove it wrong is what proves the role right elsewhere: the converge itself, the role's specs (at once, and after a
+restart), that a second run changes nothing, that other variables can follow, that a preview (--check) of a bare server
+works, and the tests of bad settings. Every step is tried with the unchanged role first; a step that the role itself does
+not pass counts for none of its mutants. Neighbours: prepare, which makes what it starts from; results, which keeps verdicts.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from goldfleet.localcloud.podman import PodmanError
+from tests.mutation.machines import BootError, Machines, ToolError
+from tests.mutation.mutants import Mutant
+from tests.mutation.plays import Place, PlayOptions, Runner
+from tests.mutation.prepare import Ground
+from tests.mutation.project import NOT_RESTARTED, SCENARIOS
+
+CONVERGE, SPEC, SECOND_RUN, RESTART, PREVIEW, SETTINGS = (
+    "converge",
+    "spec",
+    "second run",
+    "restart",
+    "preview",
+    "settings test",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What proved a mutant wrong: the kind of proof, which one, and in which step of the trial."""
+
+    kind: str
+    proof: str
+    step: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a chain: what it is called, and what it finds wrong."""
+
+    name: str
+    look: Callable[[], tuple[str, str] | None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Roles, which hold a mutant or not, and what they may be tried on. `skipped` names steps that prove nothing."""
+
+    machines: Machines
+    runner: Runner
+    role: str
+    place: Place
+    grounds: dict[str, Ground]
+    skipped: frozenset[str] = frozenset()
+
+    def try_mutant(self, mutant: Mutant) -> Finding | None:
+        """Return the first proof against a mutant, None when it survives everything."""
+        if mutant.is_judged_by_settings and (found := self.try_settings()):
+            return found
+        for image in self._images(mutant):
+            for scenario in self.grounds:
+                if found := next(self.findings(scenario, image), None):
+                    return found
+        return self.try_preview()
+
+    def findings(self, scenario: str, image: str) -> Iterator[Finding]:
+        """Yield what each step of a chain finds wrong, in order."""
+        with self.machines.machine(getattr(self.grounds[scenario], image)) as machine:
+            for step in self._chain(machine, scenario):
+                name = f"{scenario}, {step.name}"
+                if name not in self.skipped and (found := step.look()):
+                    yield Finding(*found, name)
+
+    def try_settings(self) -> Finding | None:
+        """Return the test of bad settings that fails."""
+        if "settings" in self.skipped:
+            return None
+        failed = self.runner.settings(self.role, self.place)
+        return Finding(SETTINGS, failed, "settings") if failed else None
+
+    def try_preview(self) -> Finding | None:
+        """Return at which task a preview of a bare server fails."""
+        if "preview" in self.skipped:
+            return None
+        with self.machines.machine(self.machines.base) as machine:
+            options = PlayOptions(roles_before=True, preview=True)
+            play = self.runner.converge(machine, self.role, SCENARIOS[0], self.place, options)
+        return Finding(PREVIEW, play.failed_at, "preview") if play.failed_at else None
+
+    def _images(self, mutant: Mutant) -> tuple[str, ...]:
+        """Return the images to start from: what a task installs must not be there yet, and a survivor is tried from both."""
+        if mutant.installs_packages:
+            return ("bare",)
+        return ("ready", "bare") if any(ground.has_packages for ground in self.grounds.values()) else ("ready",)
+
+    def _chain(self, machine: str, scenario: str) -> Iterator[Step]:
+        """Yield the steps on one machine: this scenario's variables, then the other's."""
+        other = next(name for name in SCENARIOS if name != scenario)
+        yield Step("first run", partial(self._converge, machine, scenario, PlayOptions()))
+        yield Step("specs", partial(self._specs, machine, scenario))
+        if self.role not in NOT_RESTARTED:
+            yield Step("restart", partial(self._restart, machine))
+            yield Step("specs after the restart", partial(self._specs, machine, scenario))
+        yield Step("second run", partial(self._second_run, machine, scenario))
+        yield Step(f"run with {other}", partial(self._converge, machine, other, PlayOptions(roles_before=True)))
+        yield Step(f"specs with {other}", partial(self._specs, machine, other))
+
+    def _converge(self, machine: str, scenario: str, options: PlayOptions) -> tuple[str, str] | None:
+        play = self.runner.converge(machine, self.role, scenario, self.place, options)
+        return (CONVERGE, play.failed_at) if play.failed_at else None
+
+    def _specs(self, machine: str, scenario: str) -> tuple[str, str] | None:
+        failed = self.runner.specs(machine, self.role, scenario, self.place)
+        return (SPEC, failed) if failed else None
+
+    def _restart(self, machine: str) -> tuple[str, str] | None:
+        try:
+            self.machines.restart(machine)
+        except (BootError, PodmanError) as error:
+            return RESTART, str(error)
+        return None
+
+    def _second_run(self, machine: str, scenario: str) -> tuple[str, str] | None:
+        play = self.runner.converge(machine, self.role, scenario, self.place)
+        if play.failed_at or play.changed:
+            return SECOND_RUN, play.failed_at or play.changed[0]
+        return None
+
+
+def control(trial: Trial, run: Callable[[Sequence[Callable[[], list[Finding]]]], list[list[Finding]]]) -> list[Finding]:
+    """Return every step that the unchanged role itself does not pass; `run` runs looks, side by side or not.
+
+    Raises ToolError when it fails where most mutants are judged: nothing could be said of them.
+    """
+    looks: list[Callable[[], list[Finding]]] = [partial(_all, trial, scenario) for scenario in trial.grounds]
+    looks += [lambda: _listed(trial.try_preview()), lambda: _listed(trial.try_settings())]
+    found = [finding for findings in run(looks) for finding in findings]
+    fatal = [finding for finding in found if finding.step.endswith((", first run", ", specs"))]
+    if fatal:
+        raise ToolError(f"Role {trial.role} itself fails: {fatal[0].kind} {fatal[0].proof} ({fatal[0].step}).")
+    return found
+
+
+def _all(trial: Trial, scenario: str) -> list[Finding]:
+    return list(trial.findings(scenario, "ready"))
+
+
+def _listed(finding: Finding | None) -> list[Finding]:
+    return [finding] if finding else []
