@@ -12,7 +12,7 @@ ROLES = Path(__file__).resolve().parents[3] / "roles"
 def load_program(role: str, name: str) -> ModuleType:
     """Return a role's program as a module."""
     path = ROLES / role / "files" / name
-    module = ModuleType(name.replace("-", "_").removesuffix(".py"))
+    module = ModuleType(f"program_{name.replace('-', '_')}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses look for their own module
     exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), module.__dict__)  # noqa: S102  the project's own file
