@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TextIO, TypeVar
@@ -61,6 +61,7 @@ class Session:
     shelf: Shelf
     scratch: Path
     pool: ThreadPoolExecutor
+    defects: list[str] = field(default_factory=list)
 
     def try_role(self, role: str) -> list[Verdict]:
         """Return the verdict of each mutant of a role, in the role's order."""
@@ -71,15 +72,16 @@ class Session:
         left = [mutant for mutant in mutants if mutant not in kept]
         say(f"{role}: {len(mutants)} mutants, {len(kept)} verdicts kept from earlier runs")
         if not left:
+            self.defects.extend(self.shelf.read_defects(role, depends_on))
             return [kept[mutant] for mutant in mutants]
-        trial = self._prepared(role)
+        trial = self._prepared(role, depends_on)
         futures = [self.pool.submit(self._try, trial, mutant, number, depends_on) for number, mutant in enumerate(left)]
         for number, verdict in enumerate(finished(futures), 1):
             say(render_progress(verdict, number, len(left)))
         tried = {future.result().mutant: future.result() for future in futures}
         return [(kept | tried)[mutant] for mutant in mutants]
 
-    def _prepared(self, role: str) -> Trial:
+    def _prepared(self, role: str, depends_on: str) -> Trial:
         """Return what a role's mutants are tried with, once the role itself has passed."""
         say(f"{role}: making what its mutants start from")
         scratch = self.scratch / role
@@ -91,8 +93,11 @@ class Session:
         place = Place(self.runner.project.folder / "roles", scratch / "control")
         trial = Trial(self.machines, self.runner, role, place, grounds)
         missed = control(trial, self._side_by_side)
-        for finding in missed:
-            say(f"{role}: the role itself does not pass '{finding.step}', which counts for nothing: {finding.proof}")
+        defects = [f"role {role} itself does not pass '{one.step}': {one.kind} {one.proof}" for one in missed]
+        for defect in defects:
+            say(f"{defect}; that step counts for nothing here")
+        self.shelf.write_defects(role, depends_on, defects)
+        self.defects.extend(defects)
         return replace(trial, skipped=frozenset(finding.step for finding in missed))
 
     def _side_by_side(self, looks: Sequence[Callable[[], T]]) -> list[T]:
@@ -137,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if chosen.list:
                 say("\n".join(str(mutant) for role in roles for mutant in choice.wanted(project, role)))
                 return 0
-            verdicts = run(choice, project, roles, scratch)
+            verdicts, defects = run(choice, project, roles, scratch)
     except (ToolError, ValueError) as error:
         say(f"mutation: {error}", sys.stderr)
         return 2
@@ -149,11 +154,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 5
     if chosen.json:
         chosen.json.write_text(json.dumps([verdict.as_json() for verdict in verdicts], indent=2) + "\n")
-    return report(verdicts, () if choice.only else roles)
+    return report(verdicts, () if choice.only else roles, defects)
 
 
-def run(choice: Choice, project: Project, roles: Sequence[str], scratch: Path) -> list[Verdict]:
-    """Try every mutant of these roles; whatever happens, no machine and no image is left."""
+def run(choice: Choice, project: Project, roles: Sequence[str], scratch: Path) -> tuple[list[Verdict], list[str]]:
+    """Return a verdict on every mutant of these roles, and what the roles themselves do not pass.
+
+    Whatever happens, no machine and no image is left.
+    """
     if os.geteuid() != 0:
         raise ToolError("Machines need root: use sudo.")
     stop = StopFlag()
@@ -163,17 +171,17 @@ def run(choice: Choice, project: Project, roles: Sequence[str], scratch: Path) -
     session = Session(choice, machines, Runner(project, stop), Shelf(FOLDER / "verdicts"), scratch, pool)
     with catch_signals(stop):
         try:
-            return [verdict for role in roles for verdict in session.try_role(role)]
+            return [verdict for role in roles for verdict in session.try_role(role)], session.defects
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             machines.remove_all()
 
 
-def report(verdicts: Sequence[Verdict], whole_roles: Sequence[str]) -> int:
+def report(verdicts: Sequence[Verdict], whole_roles: Sequence[str], defects: Sequence[str]) -> int:
     """Print the table and what is wrong with the list of survivors; return the exit code."""
     reasons = read_reasons()
     say("\n" + render(verdicts, reasons))
-    wrong = problems(verdicts, reasons, whole_roles)
+    wrong = [*defects, *problems(verdicts, reasons, whole_roles)]
     for problem in wrong:
         say(f"mutation: {problem}", sys.stderr)
     return 1 if wrong else 0

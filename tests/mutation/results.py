@@ -60,6 +60,21 @@ class Shelf:
         unfinished.write_text(json.dumps({"finding": finding, "seconds": verdict.seconds}))
         unfinished.rename(file)
 
+    def read_defects(self, role: str, depends_on: str) -> list[str]:
+        """Return what the role itself did not pass when verdicts about it were made."""
+        try:
+            return list(json.loads(self._defects(role, depends_on).read_text()))
+        except FileNotFoundError:
+            return []
+
+    def write_defects(self, role: str, depends_on: str, defects: list[str]) -> None:
+        """Keep what the role itself does not pass."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._defects(role, depends_on).write_text(json.dumps(defects))
+
+    def _defects(self, role: str, depends_on: str) -> Path:
+        return self.folder / f"role-{hashlib.sha256(f'{role} {depends_on}'.encode()).hexdigest()[:24]}.json"
+
     def _file(self, mutant: Mutant, depends_on: str) -> Path:
         text = "\0".join((depends_on, mutant.place.file, *mutant.key, mutant.content))
         return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"

@@ -96,16 +96,16 @@ class Trial:
         return ("ready", "bare") if any(ground.has_packages for ground in self.grounds.values()) else ("ready",)
 
     def _chain(self, machine: str, scenario: str) -> Iterator[Step]:
-        """Yield the steps on one machine: this scenario's variables, then the other's."""
+        """Yield the steps on one machine: this scenario's variables, then the other's, and what must hold from there on."""
         other = next(name for name in SCENARIOS if name != scenario)
         yield Step("first run", partial(self._converge, machine, scenario, PlayOptions()))
         yield Step("specs", partial(self._specs, machine, scenario))
+        yield Step(f"then {other}", partial(self._converge, machine, other, PlayOptions(roles_before=True)))
+        yield Step(f"specs of {other}", partial(self._specs, machine, other))
         if self.role not in NOT_RESTARTED:
             yield Step("restart", partial(self._restart, machine))
-            yield Step("specs after the restart", partial(self._specs, machine, scenario))
-        yield Step("second run", partial(self._second_run, machine, scenario))
-        yield Step(f"run with {other}", partial(self._converge, machine, other, PlayOptions(roles_before=True)))
-        yield Step(f"specs with {other}", partial(self._specs, machine, other))
+            yield Step("specs after the restart", partial(self._specs, machine, other))
+        yield Step("second run", partial(self._second_run, machine, other))
 
     def _converge(self, machine: str, scenario: str, options: PlayOptions) -> tuple[str, str] | None:
         play = self.runner.converge(machine, self.role, scenario, self.place, options)
