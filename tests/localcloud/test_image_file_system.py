@@ -141,6 +141,10 @@ def add_traces(project: Path) -> None:
     tasks = project / "roles/leave_traces/tasks"
     tasks.mkdir(parents=True)
     (tasks / "main.yml").write_text(TRACES)
+    (tasks.parent / "meta").mkdir()
+    (tasks.parent / "meta/argument_specs.yml").write_text(
+        "---\nargument_specs:\n  main: {short_description: Traces, options: {}}\n"
+    )
 
 
 def small(folder: Path) -> Path:
@@ -152,10 +156,12 @@ def small(folder: Path) -> Path:
 
 
 def whole(folder: Path) -> Path:
-    """Return the real project with traces, right before the seal."""
-    for name in ("packer", "roles", "inventory", "playbooks", "tests/fleet"):
+    """Return the real project with traces, right before the seal; of its specs only the seal's."""
+    for name in ("packer", "roles", "inventory", "playbooks"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("molecule", "__pycache__"))
-    for name in ("requirements.yml", "ansible.cfg", "goldfleet.toml"):
+    (folder / "tests/fleet").mkdir(parents=True)
+    specs = ("tests/fleet/conftest.py", "tests/fleet/test_golden_seal.py")
+    for name in ("requirements.yml", "ansible.cfg", "goldfleet.toml", *specs):
         shutil.copy(ROOT / name, folder / name)
     add_traces(folder)
     playbook = folder / "playbooks/golden_image.yml"
