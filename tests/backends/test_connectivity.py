@@ -35,7 +35,7 @@ FAULTS = {
     ),
     "expired certificate": Fault("tls", "the certificate has expired on 20..-..-..", state="expired"),
     "unknown authority": Fault("tls", "the certificate's authority is unknown", state="stranger"),
-    "no TLS": Fault("tls", "the server offers no TLS|closed the connection in the TLS handshake", state="plain"),
+    "no TLS": Fault("tls", "offers? (no )?TLS", state="plain"),
     "stopped server": Fault("tcp", "{engine}.{domain} .*connection refused", state="stopped"),
 }  # fmt: skip
 

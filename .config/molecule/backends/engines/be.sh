@@ -8,6 +8,7 @@ case $2 in
   stopped) systemctl stop "$service" ;;
   *)
     use "$2"
+    systemctl reset-failed "$service" # many restarts in a row are wanted here
     systemctl restart "$service"
     for _ in $(seq 100); do
       if ss --no-header --listening --tcp --numeric "sport = :$port" | grep -q .; then exit 0; fi
