@@ -30,12 +30,23 @@ def enforce_role_policies() -> None:
     ActionAuthenticatorMixin._authenticate_and_authorize_action = _authorize
 
 
+def may(access_key_id: str, action: str, resource: str | None) -> bool:
+    """Say whether the owner of a key may do an action (`service:Action`) on a resource's ARN."""
+    role = _role(access_key_id)
+    return role is None or is_allowed(statements_of(_documents(role)), action, resource)
+
+
+def _role(access_key_id: str) -> Any:
+    """Return the role that a key was issued for, None for the operator's own key."""
+    return sts_backends[ACCOUNT_ID]["aws"].get_assumed_role_from_access_key(access_key_id)
+
+
 def _authorize(self: Any, iam_request_class: type, resource: str = "*") -> None:
-    role = sts_backends[ACCOUNT_ID]["aws"].get_assumed_role_from_access_key(self.get_access_key())
+    role = _role(self.get_access_key())
     if role is None:
         return
     action, resources = _request(self, iam_request_class, resource)
-    statements = statements_of(_documents(role.role_arn.split("/")[-1]))
+    statements = statements_of(_documents(role))
     if all(is_allowed(statements, action, target) for target in resources):
         return
     if action.startswith("s3:"):
@@ -57,8 +68,8 @@ def _request(response: Any, iam_request_class: type, resource: str) -> tuple[str
     return f"{service}:{operation}", resources_of(service, response.region, parameters)
 
 
-def _documents(role_name: str) -> list[str]:
-    backend = iam_backends[ACCOUNT_ID]["aws"]
+def _documents(role: Any) -> list[str]:
+    backend, role_name = iam_backends[ACCOUNT_ID]["aws"], role.role_arn.split("/")[-1]
     inline = [backend.get_role_policy(role_name, name)[1] for name in backend.list_role_policies(role_name)]
     attached, _ = backend.list_attached_role_policies(role_name)
     return [*inline, *(_default_version(policy) for policy in attached)]

@@ -1,8 +1,8 @@
 """The gate before the local cloud's API: who may call, what, and a record of every call.
 
-Refuses what a browser sends, what is not signed by a key that this cloud issued, what the cloud cannot answer truthfully,
-and moto's own control pages. One lock serialises the API: moto's backends are not made for threads, and every slow act
-(booting, committing) runs outside it. Neighbours: server (wires it), signatures, permissions.
+Refuses what a browser sends, what is not signed by a key that this cloud issued (unless everyone may read it), what the
+cloud cannot answer truthfully, and moto's own control pages. One lock serialises the API: moto's backends are not made for
+threads, and every slow act (booting, committing) runs outside it. Neighbours: server (wires it), signatures, permissions.
 """
 
 import io
@@ -45,6 +45,9 @@ UNTRUTHFUL_AUTOSCALING_ACTIONS = frozenset({
 UNTRUTHFUL_ACTIONS = {"ec2": UNTRUTHFUL_EC2_ACTIONS, "autoscaling": UNTRUTHFUL_AUTOSCALING_ACTIONS}
 JSON_SERVICES = frozenset({"acm", "codedeploy", "kms", "logs", "secretsmanager", "ssm", "tagging"})
 
+ANONYMOUS = "anonymous"
+"""The caller of a request without a signature, where none is needed."""
+
 WsgiApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
@@ -67,6 +70,8 @@ class Gate:
     credentials_of: Callable[[str], Credentials | None]
     record: Callable[[dict[str, Any]], None]
     lock: threading.RLock
+    is_public: Callable[[str, str, str], bool] = lambda _method, _host, _path: False
+    """Whether a request, by method, host and path, is answered without a signature."""
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
@@ -84,6 +89,7 @@ class Gate:
             kept = [pair for pair in headers if not pair[0].lower().startswith("access-control-")]
             return start_response(status, kept, exc_info)
 
+        environ["goldfleet.caller"] = call.access_key_id
         with self.lock:
             body = b"".join(self.inner(environ, started_response))
         self._record(call, int(statuses[-1].split()[0]), started, "")
@@ -98,6 +104,8 @@ class Gate:
         if request.path.startswith("/moto-api"):
             raise SignatureRefusedError("AccessDenied", "The local cloud has no control pages.")
         signature = parse_signature(request)
+        if signature is None and self.is_public(request.method, host, request.path):
+            return Call("s3", _action(request, "s3"), ANONYMOUS)
         if signature is None:
             raise SignatureRefusedError("MissingAuthenticationToken", "The request is not signed.")
         check_signature(request, signature, self.credentials_of)

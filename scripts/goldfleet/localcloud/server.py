@@ -24,7 +24,8 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from goldfleet.localcloud import autoscaling, elbv2
-from goldfleet.localcloud.authorization import enforce_role_policies
+from goldfleet.localcloud.authorization import enforce_role_policies, may
+from goldfleet.localcloud.codedeploy.bucket import CodeDeployBuckets, is_public
 from goldfleet.localcloud.credentials import credentials_of
 from goldfleet.localcloud.ec2 import install
 from goldfleet.localcloud.ec2.metadata_source import MotoMetadataSource
@@ -148,7 +149,8 @@ class LocalCloudServer:
             calls.write(json.dumps(call) + "\n")
 
         hosts = ("127.0.0.1", "localhost", self._state.gateway)
-        return Gate(DomainDispatcherApplication(create_backend_app), REGION, hosts, credentials_of, record, lock)
+        api = CodeDeployBuckets(DomainDispatcherApplication(create_backend_app), may)
+        return Gate(api, REGION, hosts, credentials_of, record, lock, is_public)
 
     def _serve(self, application: Any, address: str, port: int, *, tls: bool = False) -> None:
 

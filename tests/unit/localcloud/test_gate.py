@@ -34,7 +34,10 @@ class Asked:
     def __init__(self) -> None:
         self.behind, self.calls = Behind(), list[dict[str, Any]]()
         known = {KEY.access_key: KEY}
-        self.gate = Gate(self.behind, "us-east-1", ("127.0.0.1",), known.get, self.calls.append, threading.RLock())
+        self.gate = Gate(
+            self.behind, "us-east-1", ("127.0.0.1",), known.get, self.calls.append, threading.RLock(),
+            lambda _method, _host, path: path == "/public",
+        )  # fmt: skip
 
     def ask(
         self, service: str, body: bytes, *, region: str = "us-east-1", path: str = "/"
@@ -92,6 +95,28 @@ def test_refused_request_reaches_nothing_and_is_recorded(headers: dict[str, str]
     assert words in text
     assert asked.behind.bodies == []
     assert asked.calls[0]["refusal"] != ""
+
+
+def test_what_is_public_is_answered_without_a_signature_and_recorded_as_anonymous() -> None:
+    asked = Asked()
+    status, _, text = asked.send({"Host": "127.0.0.1:4000"}, path="/public")
+    assert (status, text) == ("200 OK", "<ok/>")
+    assert (asked.calls[0]["service"], asked.calls[0]["caller"]) == ("s3", "anonymous")
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({"Host": "127.0.0.1:4000", "Origin": "https://example.org"}, "no browser"),
+        ({"Host": "rebound.example.org"}, "does not answer under the name"),
+    ],
+)
+def test_what_is_public_is_closed_to_browsers_all_the_same(headers: dict[str, str], words: str) -> None:
+    asked = Asked()
+    status, _, text = asked.send(headers, path="/public")
+    assert status.startswith("403")
+    assert words in text
+    assert asked.behind.bodies == []
 
 
 @pytest.mark.parametrize("path", ["/moto-api/data.json", "/moto-api/reset"])
