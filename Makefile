@@ -8,7 +8,7 @@ PYTHON_FILES := scripts tests
 GIVE_BACK = status=$$?; [ -z "$(SUDO)" ] || sudo chown -R "$$(id -u):$$(id -g)" .goldfleet; exit $$status
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup lock format check unit lint-roles test prove bench demo molecule docs clean
+.PHONY: help setup lock format check unit lint-roles test prove mutate bench demo molecule docs clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -49,11 +49,16 @@ prove: test ## Everything, for as long as it takes
 	GOLDFLEET_EXAMPLES=3000 $(BIN)/pytest -q tests/functional/roll -k any_group
 	$(SUDO) $(BIN)/pytest -q tests/localcloud -m long; $(GIVE_BACK)
 	$(SUDO) scripts/molecule.sh others; $(GIVE_BACK)
+	$(MAKE) mutate
+
+mutate: setup ## Delete or alter each task of each role in turn: some proof must fail; hours, and goes on where it was
+	$(SUDO) $(BIN)/python -m tests.mutation; $(GIVE_BACK)
 
 bench: setup ## Measure, print medians and ratios; gates nothing
 	$(SUDO) $(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.scaling
 	$(SUDO) $(BIN)/python -m tests.bench.fleet
+	$(SUDO) $(BIN)/python -m tests.bench.roles
 
 demo: setup ## The whole story on the local cloud, in a few minutes
 	$(SUDO) $(BIN)/goldfleet demo; $(GIVE_BACK)
