@@ -50,5 +50,8 @@ def test_bake_keeps_the_variables_with_the_image(tmp_path: Path) -> None:
 
 
 def test_path_of_the_baking_machine_is_not_kept(tmp_path: Path) -> None:
-    given: dict[str, object] = {"golden_seal_copy_folder": "/home/ann/project/.goldfleet/reports/x", "golden_seal_run": "x"}
+    given: dict[str, object] = {
+        "golden_seal_copy_folder": "/home/ann/project/.goldfleet/reports/x",
+        "golden_seal_run": "x",
+    }
     assert kept_of(run_folder(tmp_path, given)) == {"golden_seal_run": "x"}

@@ -244,7 +244,7 @@ def build(image: Path, outside: Path, nodes: dict[str, str]) -> None:
     """Make files and links as drawn; what has no room, since something else is in its way, is left out."""
     for path, kind in nodes.items():
         place = image / path[1:]
-        if place.parent.resolve() != place.parent or os.path.lexists(place):
+        if os.path.realpath(place.parent) != str(place.parent) or os.path.lexists(place):
             continue
         if any(parent.is_file() for parent in place.parents):
             continue

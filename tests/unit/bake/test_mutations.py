@@ -15,7 +15,7 @@ from goldfleet.config.reading import load_settings
 PROJECT = Path(__file__).resolve().parents[3]
 COPIED = ("roles", "playbooks", "packer", "inventory", "tests/fleet")
 SINGLE = ("goldfleet.toml", "ansible.cfg", "requirements.yml", "README.md", "CONTRIBUTING.md", "pyproject.toml")
-GOES_IN = ("roles", "packer", "inventory/group_vars", "tests/fleet")
+GOES_IN = ("playbooks/tasks", "roles", "packer", "inventory/group_vars", "tests/fleet")
 ABOUT = ("molecule", "docs", "README.md", "manifest.json")
 SMALL_CHANGE = b"# changed\n"
 
