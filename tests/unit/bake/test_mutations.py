@@ -15,6 +15,7 @@ from goldfleet.config.reading import load_settings
 PROJECT = Path(__file__).resolve().parents[3]
 COPIED = ("roles", "playbooks", "packer", "inventory", "tests/fleet")
 SINGLE = ("goldfleet.toml", "ansible.cfg", "requirements.yml", "README.md", "CONTRIBUTING.md", "pyproject.toml")
+ROLES = ("base", "app_settings", "database_client", "cache_client", "web_stack", "golden_seal")
 GOES_IN = ("playbooks/tasks", "roles", "packer", "inventory/group_vars", "tests/fleet")
 ABOUT = ("molecule", "docs", "README.md", "manifest.json")
 SMALL_CHANGE = b"# changed\n"
@@ -43,7 +44,7 @@ def goes_in(path: PurePosixPath) -> bool:
     if not set(ABOUT).isdisjoint(path.parts) or path.name == ".gitkeep":
         return False
     if path.parts[0] == "roles":
-        return path.parts[1] in ("base", "web_stack", "golden_seal")
+        return path.parts[1] in ROLES
     single = ("playbooks/golden_image.yml", "ansible.cfg", "requirements.yml")
     return str(path) in single or any(str(path).startswith(f"{folder}/") for folder in GOES_IN)
 
