@@ -104,7 +104,7 @@ KEPT = (
     "etc/NetworkManager/system-connections/office",
     "etc/ssh/authorized_keys.d/deploy",
     "etc/ssh/sshd_config",
-    "etc/sudoers.d/goldfleet-admins",
+    "etc/sudoers.d/goldfleet",
     "home/admin/.bashrc",
     "home/admin/.profile",
     "home/admin/.ssh/config",
