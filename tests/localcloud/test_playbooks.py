@@ -110,7 +110,9 @@ def test_mirror_gone_in_the_middle_is_said_and_a_second_run_completes_and_a_thir
     cloud: Cloud, server: str
 ) -> None:
     env = one_server(cloud, server)
-    code, printed = play_until_mirror_is_gone(cloud, env, server, "web_stack : Install nginx and PHP-FPM")
+    code, printed = play_until_mirror_is_gone(
+        cloud, env, server, "web_stack : Install nginx and what the runtime needs"
+    )
     assert code != 0
     assert "Failed to fetch" in printed
     first = play(cloud, env, "-i", "inventory/one_server.yml")

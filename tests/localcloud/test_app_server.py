@@ -1,0 +1,357 @@
+"""An application server with MariaDB, Redis, Parameter Store and Secrets Manager, each broken once, and mended."""
+
+import hashlib
+import json
+import shlex
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.functional.roles.tls_servers import Authority
+from tests.localcloud.conftest import BIN, ROOT, Cloud, wait_for
+from tests.localcloud.test_inside import TRUST
+
+PATH = "/goldfleet/production/shop"
+PASSWORD = "m9-Wd7pKx2"
+MOTTO = 'quotes " and \\ and $HOME and `id`\nand a second line'
+POLICY = json.dumps({
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": "ssm:GetParametersByPath", "Resource": f"arn:aws:ssm:*:*:parameter{PATH}"},
+        {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue",
+         "Resource": "arn:aws:secretsmanager:*:*:secret:goldfleet/production/shop/*"},
+    ],
+})  # fmt: skip
+INSTALL = (
+    "sudo apt-get update -qq && sudo DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends"
+)
+MARIADB = """
+sudo install -o mysql -m 0600 server.pem /etc/mysql/server.pem
+sudo tee /etc/mysql/mariadb.conf.d/90-tls.cnf >/dev/null <<'END'
+[mysqld]
+bind-address = 0.0.0.0
+ssl_cert = /etc/mysql/server.pem
+ssl_key = /etc/mysql/server.pem
+require_secure_transport = ON
+END
+sudo systemctl restart mariadb
+sudo mariadb --execute="CREATE DATABASE shop; CREATE USER shop@'%' IDENTIFIED BY '{password}'; GRANT ALL ON shop.* TO shop@'%'"
+"""
+REDIS = """
+sudo install -o redis -m 0600 server.pem /etc/redis/server.pem
+sudo tee -a /etc/redis/redis.conf >/dev/null <<'END'
+bind 0.0.0.0
+port 0
+tls-port 6379
+tls-cert-file /etc/redis/server.pem
+tls-key-file /etc/redis/server.pem
+tls-auth-clients no
+requirepass {password}
+END
+sudo systemctl restart redis-server
+"""
+PLAYBOOK = """
+- hosts: app_servers
+  become: true
+  gather_subset: ["!all", "!min", distribution, env, service_mgr]
+  roles: [base, app_settings, database_client, cache_client, web_stack]
+"""
+"""Until playbooks/app_server.yml has all of these roles."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """The application server, and what it uses."""
+
+    server: str
+    database: str
+    authority: Authority
+
+
+def backend(cloud: Cloud, authority: Authority, package: str, script: str) -> str:
+    """Start a machine with a server whose certificate is for the machine's name; return its instance."""
+    groups = ["--security-groups", "tests", "app-server-backends"]
+    (instance_id,) = cloud.launch(*groups)
+    certificate = authority.issue(cloud.wait_state(instance_id, "running")["PrivateDnsName"])
+    cloud.ssh(instance_id, f"cat > server.pem <<'END'\n{certificate.read_text()}END\n")
+    cloud.ssh(instance_id, f"{INSTALL} {package} && set -e\n{script.format(password=PASSWORD)}")
+    return instance_id
+
+
+def name_of(cloud: Cloud, instance_id: str) -> str:
+    """Return the name of a machine inside its network."""
+    return str(cloud.instance(instance_id)["PrivateDnsName"])
+
+
+def put(cloud: Cloud, name: str, value: str, kind: str = "SecureString") -> None:
+    """Make a parameter, or change it."""
+    cloud.aws("ssm", "put-parameter", "--name", f"{PATH}/{name}", "--type", kind, "--value", value, "--overwrite")
+
+
+def make_profile(cloud: Cloud) -> None:
+    """Make the instance profile of the application's servers."""
+    cloud.aws("iam", "create-role", "--role-name", "shop", "--assume-role-policy-document", TRUST)
+    cloud.aws("iam", "put-role-policy", "--role-name", "shop", "--policy-name", "p", "--policy-document", POLICY)
+    cloud.aws("iam", "create-instance-profile", "--instance-profile-name", "shop")
+    cloud.aws("iam", "add-role-to-instance-profile", "--instance-profile-name", "shop", "--role-name", "shop")
+
+
+def configure(cloud: Cloud, server: str, authority: Authority, **changes: Any) -> str:
+    """Run the roles on a server and return what was printed."""
+    checksum = hashlib.sha256(authority.file.read_bytes()).hexdigest()
+    bundles = [{"name": "own", "source": str(authority.file), "sha256": checksum}]
+    variables = {
+        "app_settings_application": "shop",
+        "app_settings_parameter_store": True,
+        "app_settings_secrets": [
+            {"secret": "goldfleet/{environment}/{application}/database", "prefix": "database/main"}
+        ],
+        "app_settings_required": ["database/main/password", "cache/sessions/password"],
+        "app_settings_retry_seconds": 2,
+        "app_settings_connectivity_interval_seconds": 5,
+        "database_client_backends": [{"name": "main", "engine": "mariadb", "ca_bundle": "own"}],
+        "database_client_ca_bundles": bundles,
+        "cache_client_backends": [{"name": "sessions", "engine": "redis", "ca_bundle": "own"}],
+        "cache_client_ca_bundles": bundles,
+    }
+    playbook = cloud.folder / "app_server.yml"
+    playbook.write_text(PLAYBOOK)
+    known_hosts = cloud.pinned_host_keys(server)
+    env = {
+        "GOLDFLEET_SERVER_HOST": cloud.instance(server)["PrivateIpAddress"], "GOLDFLEET_SERVER_KEY": str(cloud.key_file),
+        "ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile={known_hosts}",
+    }  # fmt: skip
+    command = [
+        str(BIN / "ansible-playbook"),
+        "-i",
+        "inventory/one_server.yml",
+        str(playbook),
+        "-e",
+        json.dumps(variables | changes),
+    ]
+    done = subprocess.run(command, cwd=ROOT, env=cloud.env | env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def site(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """An application server in service, its settings in Parameter Store and Secrets Manager."""
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    cloud.aws("ec2", "create-security-group", "--group-name", "app-server-backends", "--description", "backends")
+    for port in ("3306", "6379"):
+        cloud.aws("ec2", "authorize-security-group-ingress", "--group-name", "app-server-backends", "--protocol", "tcp",
+                  "--port", port, "--cidr", "0.0.0.0/0")  # fmt: skip
+    database = backend(cloud, authority, "mariadb-server", MARIADB)
+    cache = backend(cloud, authority, "redis-server", REDIS)
+    make_profile(cloud)
+    put(cloud, "database/main/host", name_of(cloud, database))
+    put(cloud, "cache/sessions/host", name_of(cloud, cache), "String")
+    put(cloud, "cache/sessions/password", PASSWORD)
+    for number in range(12):  # more than a page
+        put(cloud, f"page/{number}", str(number), "String")
+    put(cloud, "motto", MOTTO)
+    login = json.dumps({"username": "shop", "password": PASSWORD, "dbname": "shop", "port": 3306})
+    cloud.aws(
+        "secretsmanager", "create-secret", "--name", "goldfleet/production/shop/database", "--secret-string", login
+    )
+    (server,) = cloud.launch("--iam-instance-profile", "Name=shop", "--metadata-options", "HttpTokens=required")
+    cloud.wait_state(server, "running")
+    configure(cloud, server, authority)
+    return Site(server, database, authority)
+
+
+def health(cloud: Cloud, server: str) -> str:
+    """Return the code that the load balancer would see, 000 when nobody answers."""
+    url = f"http://{cloud.instance(server)['PrivateIpAddress']}/healthcheck.html"
+    return cloud.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "2", url, check=False).stdout
+
+
+def status(cloud: Cloud, server: str) -> dict[str, Any]:
+    """Return what the server says of itself."""
+    url = f"http://{cloud.instance(server)['PrivateIpAddress']}/status"
+    seen: dict[str, Any] = json.loads(cloud.run("curl", "-sf", "--max-time", "5", url).stdout)
+    return seen
+
+
+def backends(cloud: Cloud, server: str) -> dict[str, dict[str, Any]]:
+    """Return what /status says of the backends, by name; empty while it says nothing."""
+    seen = status(cloud, server).get("backends", {"backends": []})
+    return {f"{one['kind']}/{one['name']}": one for one in seen["backends"]}
+
+
+def wait_in_service(cloud: Cloud, server: str) -> None:
+    """Wait until the load balancer would send requests."""
+    wait_for("in service", lambda: health(cloud, server) == "200", seconds=90)
+
+
+def wait_up(cloud: Cloud, server: str) -> dict[str, dict[str, Any]]:
+    """Wait until both backends are up and return what /status says of them."""
+
+    def look() -> dict[str, dict[str, Any]] | None:
+        seen = backends(cloud, server)
+        return seen if len(seen) == 2 and all(one["up"] for one in seen.values()) else None
+
+    return wait_for("both backends up", look, seconds=60)
+
+
+def reasons(cloud: Cloud, server: str) -> list[str]:
+    """Return the lines in which goldfleet-settings said why there are no settings."""
+    lines = cloud.ssh(server, "sudo journalctl --unit goldfleet-settings --output cat").stdout.splitlines()
+    return [line for line in lines if line.startswith("settings are not resolved")]
+
+
+@contextmanager
+def no_way_to_aws(cloud: Cloud, server: str) -> Iterator[None]:
+    """Drop what one machine sends to AWS's services; names and the metadata service still answer."""
+    address = cloud.instance(server)["PrivateIpAddress"]
+    gateway = cloud.aws("ec2", "describe-vpcs")["Vpcs"][0]["CidrBlock"].replace(".0.0/16", ".0.1")
+    rule = ["-s", address, "-d", gateway, "-p", "tcp", "--dport", "443", "-j", "DROP"]
+    subprocess.run(["iptables", "--wait", "-t", "mangle", "-I", "PREROUTING", *rule], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["iptables", "--wait", "-t", "mangle", "-D", "PREROUTING", *rule], check=True)
+
+
+def test_status_shows_both_backends_up_with_tls(cloud: Cloud, site: Site) -> None:
+    wait_in_service(cloud, site.server)
+    seen = wait_up(cloud, site.server)
+    assert {name: (one["engine"], one["tls"]) for name, one in seen.items()} == {
+        "database/main": ("mysql", "TLSv1.3"), "cache/sessions": ("redis", "TLSv1.3"),
+    }  # fmt: skip
+    assert {one["certificate_days"] for one in seen.values()} == {90}
+    assert status(cloud, site.server)["holds"] == {}
+
+
+def test_operator_sees_the_steps_of_each_backend(cloud: Cloud, site: Site) -> None:
+    wait_up(cloud, site.server)
+    seen = json.loads(cloud.ssh(site.server, "sudo goldfleet-connectivity --json").stdout)
+    assert seen["up"] is True
+    for one in seen["backends"]:
+        assert list(one["milliseconds"]) == ["name", "tcp", "tls", "login", "statement"]
+    assert (
+        cloud.ssh(site.server, "/usr/local/sbin/goldfleet-connectivity", check=False).returncode == 3
+    )  # no root, not in the group
+
+
+def test_settings_come_from_all_pages_and_the_secret(cloud: Cloud, site: Site) -> None:
+    names = cloud.ssh(site.server, "sudo goldfleet-settings --check").stdout.split()
+    assert {f"page/{number}" for number in range(12)} < set(names)
+    assert {f"database/main/{key}" for key in ("host", "username", "password", "dbname", "port")} < set(names)
+
+
+def test_settings_reach_a_unit_as_they_are(cloud: Cloud, site: Site) -> None:
+    command = "sudo systemd-run --quiet --pipe --property=EnvironmentFile=/run/goldfleet/settings.env printenv MOTTO"
+    assert cloud.ssh(site.server, command).stdout == f"{MOTTO}\n"
+
+
+def test_no_secret_is_on_the_servers_disk_or_at_status(cloud: Cloud, site: Site) -> None:
+    wait_up(cloud, site.server)
+    search = f"sudo grep --recursive --files-with-matches --fixed-strings --one-file-system {PASSWORD}"
+    folders = "/etc /home /opt /root /srv /usr/local /var"
+    assert cloud.ssh(site.server, f"{search} {folders}", check=False).stdout == ""
+    assert PASSWORD not in json.dumps(status(cloud, site.server))
+    rights = cloud.ssh(
+        site.server, "stat --format='%U %G %a' /run/goldfleet/settings.json /run/goldfleet/settings.env"
+    ).stdout
+    assert rights == "root www-data 640\n" * 2
+
+
+def test_second_run_changes_nothing(cloud: Cloud, site: Site) -> None:
+    assert "changed=0 " in configure(cloud, site.server, site.authority)
+
+
+def test_stopped_database_is_told_and_does_not_take_the_server_out_of_service(cloud: Cloud, site: Site) -> None:
+    wait_up(cloud, site.server)
+    cloud.ssh(site.database, "sudo systemctl stop mariadb")
+    try:
+        seen = wait_for("database down", lambda: [
+            one for one in backends(cloud, site.server).values() if not one["up"]
+        ])  # fmt: skip
+        assert [(one["name"], one["failed_stage"]) for one in seen] == [("main", "tcp")]
+        assert seen[0]["message"] == "connection refused: does the server run, and on this port?"
+        assert health(cloud, site.server) == "200"
+    finally:
+        cloud.ssh(site.database, "sudo systemctl start mariadb")
+    wait_up(cloud, site.server)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ("staging", "role shop may not do ssm:GetParametersByPath on /goldfleet/staging/shop."),
+        ("No Name", "/etc/goldfleet/environment does not hold the name of an environment"),
+    ],
+)
+def test_environment_without_settings_takes_the_server_out_of_service_and_says_why(
+    environment: str, said: str, cloud: Cloud, site: Site
+) -> None:
+    cloud.ssh(site.server, f"echo {shlex.quote(environment)} | sudo tee /etc/goldfleet/environment")
+    try:
+        cloud.ssh(site.server, "sudo systemctl restart goldfleet-settings")
+        wait_for("out of service", lambda: health(cloud, site.server) == "503")
+        wait_for("the reason", lambda: said in status(cloud, site.server)["holds"].get("settings", ""))
+    finally:
+        cloud.ssh(site.server, "sudo rm /etc/goldfleet/environment")
+    wait_in_service(cloud, site.server)
+
+
+def test_server_keeps_its_settings_when_they_cannot_be_read_again(cloud: Cloud, site: Site) -> None:
+    wait_in_service(cloud, site.server)
+    with no_way_to_aws(cloud, site.server):
+        before = len(reasons(cloud, site.server))
+        cloud.ssh(site.server, "sudo systemctl restart goldfleet-settings")
+        wait_for("the reason", lambda: len(reasons(cloud, site.server)) > before)
+        assert "The server keeps the settings that it has" in reasons(cloud, site.server)[-1]
+        assert health(cloud, site.server) == "200"
+        assert status(cloud, site.server)["holds"] == {}
+
+
+def test_parameter_store_gone_at_boot_keeps_the_server_out_until_it_is_back(cloud: Cloud, site: Site) -> None:
+    with no_way_to_aws(cloud, site.server):
+        cloud.aws("ec2", "reboot-instances", "--instance-ids", site.server)
+        wait_for("gone", lambda: health(cloud, site.server) != "200")
+        reason = "settings are not resolved: Parameter Store does not answer (time-out)."
+        wait_for("the reason", lambda: reason in str(look_at_holds(cloud, site.server)), seconds=90)
+        assert health(cloud, site.server) == "503"
+        # The boot is over: nothing waits but the application.
+        wait_for(
+            "booted", lambda: "running" in cloud.ssh(site.server, "systemctl is-system-running", check=False).stdout
+        )
+        assert (
+            cloud.ssh(site.server, "systemctl is-active goldfleet-settings.target", check=False).stdout == "inactive\n"
+        )
+        cloud.ssh(site.server, "sleep 12")  # two attempts more
+        assert [line.split(". ")[0] + "." for line in reasons(cloud, site.server)] == [reason]
+    wait_in_service(cloud, site.server)
+    assert wait_up(cloud, site.server)["database/main"]["tls"] == "TLSv1.3"
+    assert cloud.ssh(site.server, "systemctl is-active goldfleet-settings.target").stdout == "active\n"
+    assert len(reasons(cloud, site.server)) == 1
+
+
+def look_at_holds(cloud: Cloud, server: str) -> dict[str, str]:
+    """Return the holds, empty while the server does not answer."""
+    url = f"http://{cloud.instance(server)['PrivateIpAddress']}/status"
+    answer = cloud.run("curl", "-sf", "--max-time", "2", url, check=False).stdout
+    return dict(json.loads(answer)["holds"]) if answer else {}
+
+
+def test_server_that_is_to_resolve_nothing_forgets_its_settings_and_is_in_service(cloud: Cloud, site: Site) -> None:
+    configure(
+        cloud, site.server, site.authority,
+        app_settings_parameter_store=False, app_settings_secrets=[], app_settings_required=[],
+    )  # fmt: skip
+    wait_for(
+        "forgotten",
+        lambda: PASSWORD not in cloud.ssh(site.server, "sudo cat /run/goldfleet/settings.*", check=False).stdout,
+    )
+    wait_in_service(cloud, site.server)
+    cloud.aws("ec2", "reboot-instances", "--instance-ids", site.server)
+    wait_for("gone", lambda: health(cloud, site.server) != "200")
+    wait_in_service(cloud, site.server)
+    assert look_at_holds(cloud, site.server) == {}

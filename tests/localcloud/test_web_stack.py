@@ -1,0 +1,335 @@
+"""Role web_stack on a server: holds from its first moment on, and a second converge that changes runtime and domain."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.localcloud.conftest import BIN, ROOT, Cloud, wait_for
+
+PLAYBOOK = """---
+- name: Configure one server with what serves pages
+  hosts: app_servers
+  become: true
+  gather_subset: ["!all", "!min", distribution, env, service_mgr]
+  roles:
+    - role: base
+    - role: web_stack
+"""
+WITHIN_SECONDS = 2.0
+"""In which time a hold must show, both ways."""
+WHOAMI = ROOT / "examples/applications/whoami"
+RELEASE_IN_PHP = """<?php
+header('X-Frame-Options: DENY');
+$told = array_intersect_key($_SERVER, array_flip(['REMOTE_ADDR', 'HTTPS', 'REQUEST_SCHEME', 'HTTP_X_FORWARDED_FOR',
+  'HTTP_X_REQUEST_ID', 'HTTP_PROXY', 'SCRIPT_FILENAME']));
+echo json_encode($told);
+"""
+ECHO = """
+import socket
+listener = socket.create_server(("127.0.0.1", 3000))
+while True:
+    connection, _ = listener.accept()
+    asked = connection.recv(65536)
+    if b"Upgrade: websocket" in asked and b"Connection: upgrade" in asked:
+        connection.sendall(b"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n\\r\\n")
+        connection.sendall(b"echo " + connection.recv(65536))
+    connection.close()
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered."""
+
+    status: int
+    body: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server, seen by its operator and by the load balancer."""
+
+    cloud: Cloud
+    instance_id: str
+    address: str
+    playbook: Path
+
+    def run(self, command: str, *, check: bool = True) -> str:
+        """Run a shell command as root and return what it printed."""
+        return self.cloud.ssh(self.instance_id, f"sudo sh -c {_quoted(command)}", check=check).stdout
+
+    def ask(self, path: str, headers: dict[str, str] | None = None) -> Answer:
+        """Ask for a page by http. The asking address is the gateway's, a private one: a trusted proxy's by default."""
+        connection = http.client.HTTPConnection(self.address, timeout=10)
+        try:
+            connection.request("GET", path, headers=headers or {})
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.read().decode(), dict(answer.headers))
+        finally:
+            connection.close()
+
+    def health(self) -> int:
+        """Return the code of the page that a load balancer asks for, 0 when nobody answers."""
+        try:
+            return self.ask("/healthcheck.html").status
+        except (OSError, http.client.HTTPException):
+            return 0
+
+    def wait_for_health(self, status: int) -> float:
+        """Return after how many seconds the load balancer saw the code."""
+        started = time.monotonic()
+        while self.health() != status:
+            assert time.monotonic() - started < 30
+            time.sleep(0.02)
+        return time.monotonic() - started
+
+    def configure(self, **settings: Any) -> str:
+        """Run the roles with settings, and return what Ansible said."""
+        known_hosts = self.cloud.pinned_host_keys(self.instance_id)
+        env = self.cloud.env | {
+            "GOLDFLEET_SERVER_HOST": self.address,
+            "GOLDFLEET_SERVER_USER": "admin",
+            "GOLDFLEET_SERVER_KEY": str(self.cloud.key_file),
+            "ANSIBLE_ROLES_PATH": str(ROOT / "roles"),
+            "ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile={known_hosts}",
+        }
+        command = [str(BIN / "ansible-playbook"), "-i", "inventory/one_server.yml", "-e", json.dumps(settings)]
+        done = subprocess.run(
+            [*command, str(self.playbook)], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
+
+    def deliver(self, release: str, files: dict[str, str], domain: str) -> None:
+        """Deliver a release and serve it."""
+        root = f"/var/www/{domain}"
+        self.run(f"mkdir -p {root}/releases/{release}")
+        for name, text in files.items():
+            self.run(f"cat > {root}/releases/{release}/{name} <<'END OF FILE'\n{text}\nEND OF FILE")
+        self.run(f"ln -sfn releases/{release} {root}/current")
+
+
+def _quoted(command: str) -> str:
+    return "'" + command.replace("'", "'\\''") + "'"
+
+
+@pytest.fixture(scope="module")
+def server(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with role web_stack and its defaults."""
+    (instance_id,) = cloud.launch()
+    cloud.wait_state(instance_id, "running")
+    cloud.pinned_host_keys(instance_id)
+    playbook = tmp_path_factory.mktemp("play") / "web.yml"
+    playbook.write_text(PLAYBOOK)
+    server = Server(cloud, instance_id, cloud.instance(instance_id)["PrivateIpAddress"], playbook)
+    server.configure()
+    yield server
+    cloud.terminate(instance_id)
+
+
+def test_hold_shows_within_two_seconds_both_ways(server: Server) -> None:
+    server.run("echo disk is being looked at > /run/goldfleet/hold/maintenance")
+    assert server.wait_for_health(503) < WITHIN_SECONDS
+    status = json.loads(server.ask("/status").body)
+    assert (status["in_service"], status["holds"]) == (False, {"maintenance": "disk is being looked at"})
+    assert "/status says why" in server.ask("/healthcheck.html").body
+    assert server.ask("/").status == 200, "a held server still answers who comes"
+    server.run("rm /run/goldfleet/hold/maintenance")
+    assert server.wait_for_health(200) < WITHIN_SECONDS
+
+
+def test_held_health_checks_stay_out_of_the_logs(server: Server) -> None:
+    server.run("echo x > /run/goldfleet/hold/maintenance")
+    server.wait_for_health(503)
+    before = server.run("cat /var/log/nginx/access.log /var/log/nginx/error.log | wc -l")
+    assert [server.health() for _ in range(3)] == [503] * 3
+    assert server.run("cat /var/log/nginx/access.log /var/log/nginx/error.log | wc -l") == before
+    server.run("rm /run/goldfleet/hold/maintenance")
+    server.wait_for_health(200)
+
+
+def test_status_that_was_killed_comes_back_and_sees_what_happened_meanwhile(server: Server) -> None:
+    server.run(
+        "echo x > /run/goldfleet/hold/x; systemctl kill --signal=KILL goldfleet-status; rm /run/goldfleet/hold/x"
+    )
+    assert server.wait_for_health(200) < 10
+    assert wait_for("goldfleet-status", lambda: server.run("systemctl is-active goldfleet-status", check=False))
+    server.run("echo x > /run/goldfleet/hold/x")
+    server.wait_for_health(503)
+    server.run("rm /run/goldfleet/hold/x")
+    server.wait_for_health(200)
+
+
+def test_server_that_is_held_from_its_first_moment_never_answers_200(server: Server) -> None:
+    server.run("echo 'f /run/goldfleet/hold/settings 0644 root root - not yet there' > /etc/tmpfiles.d/settings.conf")
+    booted = server.run("cut -d' ' -f22 /proc/1/stat")
+    server.cloud.aws("ec2", "reboot-instances", "--instance-ids", server.instance_id)
+    wait_for("another boot", lambda: server.run("cut -d' ' -f22 /proc/1/stat", check=False) not in ("", booted))
+    seen = set()
+    while 503 not in seen:
+        seen.add(server.health())
+        time.sleep(0.02)
+    assert 200 not in seen
+    assert json.loads(server.ask("/status").body)["holds"] == {"settings": "not yet there"}
+    server.run("rm /etc/tmpfiles.d/settings.conf /run/goldfleet/hold/settings")
+    assert server.wait_for_health(200) < WITHIN_SECONDS
+
+
+def test_php_is_told_the_visitors_address_and_scheme(server: Server) -> None:
+    """And nothing that the visitor claims: the load balancer's word is the last in the list."""
+    server.deliver("1", {"index.php": RELEASE_IN_PHP}, "example.com")
+    claimed = {"X-Forwarded-For": "203.0.113.7, 198.51.100.9", "X-Forwarded-Proto": "https", "Proxy": "evil:1"}
+    answer = server.ask("/deep/link?x=1", claimed)
+    told = json.loads(answer.body)
+    assert (told["REMOTE_ADDR"], told["HTTP_X_FORWARDED_FOR"]) == ("198.51.100.9", "198.51.100.9")
+    assert (told["HTTPS"], told["REQUEST_SCHEME"], told.get("HTTP_PROXY", "")) == ("on", "https", "")
+    assert told["HTTP_X_REQUEST_ID"] == answer.headers["X-Request-Id"]
+    assert told["SCRIPT_FILENAME"] == "/var/www/example.com/releases/1/index.php"
+
+
+def test_header_that_the_application_sets_itself_wins(server: Server) -> None:
+    headers = server.ask("/").headers
+    assert (headers["X-Frame-Options"], headers["X-Content-Type-Options"]) == ("DENY", "nosniff")
+
+
+def test_php_that_is_stopped_gives_a_plain_page_with_all_headers(server: Server) -> None:
+    server.run("systemctl stop 'php*-fpm.service'")
+    answer = server.ask("/style.css.php")
+    missing, page = answer.status, server.ask("/")
+    server.run("systemctl start $(cd /lib/systemd/system && ls php*-fpm.service)")
+    assert (missing, page.status, page.headers["X-Frame-Options"]) == (404, 502, "SAMEORIGIN")
+    assert ("The application does not answer." in page.body, page.headers["Retry-After"]) == (True, "10")
+
+
+@pytest.fixture(scope="module")
+def proxy(server: Server) -> str:
+    """The same server with another runtime and another domain; what Ansible said."""
+    return server.configure(
+        web_stack_runtime="proxy", web_stack_domain="example.org", web_stack_upstream="unix:/run/whoami/gunicorn.sock",
+        web_stack_public_folder="public", web_stack_upstream_static_files=True,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whoami(server: Server, proxy: str) -> Answer:
+    """The answer of the example application, delivered as a release and started by its unit."""
+    unit = (WHOAMI / "whoami.service").read_text().replace("example.com", "example.org")
+    server.run("apt-get install -qq -y --no-install-recommends gunicorn >/dev/null")
+    server.deliver("1", {"whoami.py": (WHOAMI / "whoami.py").read_text()}, "example.org")
+    server.run("mkdir /var/www/example.org/current/public; echo nginx > /var/www/example.org/current/public/file.txt")
+    server.run(f"cat > /etc/systemd/system/whoami.service <<'END OF FILE'\n{unit}\nEND OF FILE")
+    server.run("systemctl daemon-reload && systemctl enable --now whoami")
+    claimed = {"X-Forwarded-For": "203.0.113.7, 198.51.100.9", "X-Forwarded-Proto": "https", "Proxy": "evil:1"}
+    return server.ask("/path?x=1", {**claimed, "Host": "example.org:8080"})
+
+
+@pytest.mark.long
+def test_other_runtime_leaves_nothing_of_php(server: Server, proxy: str) -> None:
+    left = server.run(
+        "ls /etc/php/*/fpm/pool.d /run/goldfleet/php_workers.conf /run/php/*.sock 2>/dev/null", check=False
+    )
+    assert [line for line in left.splitlines() if line and not line.endswith(":")] == []
+    assert server.run("systemctl is-active 'php*-fpm.service'", check=False).strip() in ("", "inactive")
+    assert server.run("systemctl is-enabled php8.2-fpm.service", check=False).strip() == "disabled"
+    assert "fpm" not in server.run("cat /etc/nginx/nginx.conf /etc/logrotate.d/goldfleet-web_stack")
+
+
+@pytest.mark.long
+def test_folder_of_the_old_domain_stays_while_it_holds_releases_and_the_run_says_so(server: Server, proxy: str) -> None:
+    assert "/var/www/example.com is served no more" in proxy
+    assert server.run("ls /var/www/example.com/releases/1").split() == ["index.php"]
+    assert "example.com" not in server.run("cat /etc/nginx/nginx.conf /etc/logrotate.d/*")
+
+
+@pytest.mark.long
+def test_upstream_that_is_absent_gives_a_plain_page(server: Server, proxy: str) -> None:
+    assert (server.ask("/").status, "does not answer" in server.ask("/x.css").body) == (502, True)
+
+
+@pytest.mark.long
+def test_upstream_is_told_host_address_scheme_and_id(whoami: Answer) -> None:
+    told = json.loads(whoami.body)
+    headers = told["headers"]
+    assert (told["path"], told["query"], headers["host"]) == ("/path", "x=1", "example.org:8080")
+    assert (headers["x-forwarded-for"], headers["x-forwarded-proto"]) == ("198.51.100.9", "https")
+    assert (headers["x-request-id"], headers.get("proxy")) == (whoami.headers["X-Request-Id"], None)
+
+
+@pytest.mark.long
+def test_gunicorn_has_as_many_processes_as_were_computed(server: Server, whoami: Answer) -> None:
+    wanted = int(server.run(". /run/goldfleet/workers.env && echo $WEB_CONCURRENCY"))
+    main = server.run("systemctl show --property=MainPID --value whoami").strip()
+    wait_for("workers", lambda: len(server.run(f"pgrep --parent {main}", check=False).split()) == wanted)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("path", "body"), [("/file.txt", "nginx\n"), ("/whoami.py", '"path": "/whoami.py"')])
+def test_nginx_serves_what_is_public_and_the_upstream_the_rest(
+    server: Server, whoami: Answer, path: str, body: str
+) -> None:
+    assert body in server.ask(path).body
+
+
+@pytest.mark.long
+def test_upstream_may_be_a_port_and_speak_websocket(server: Server, whoami: Answer) -> None:
+    server.configure(web_stack_runtime="proxy", web_stack_domain="example.org")
+    server.run(f"cat > /root/echo.py <<'END OF FILE'\n{ECHO}\nEND OF FILE")
+    server.run("systemd-run --unit=echo python3 /root/echo.py")
+    asked = "GET /ws HTTP/1.1\\r\\nHost: x\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n\\r\\n"
+    talk = f"(printf '{asked}'; sleep 1; printf hello; sleep 1) | timeout 5 python3 -c \"{TALK}\""
+    answer = wait_for("an answer", lambda: server.run(talk, check=False))
+    assert answer.startswith("HTTP/1.1 101 ")
+    assert answer.endswith("echo hello")
+
+
+TALK = (
+    "import socket,sys,threading; c=socket.create_connection(('127.0.0.1',80)); "
+    "threading.Thread(target=lambda: [c.sendall(b) for b in iter(lambda: sys.stdin.buffer.raw.read(99), b'')]).start(); "
+    "[sys.stdout.write(b.decode()) for b in iter(lambda: c.recv(99), b'')]"
+)
+
+
+@pytest.fixture(scope="module")
+def static(server: Server, whoami: Answer) -> str:
+    """The same server without a runtime, over TLS, for two domains one after the other; what Ansible said last."""
+    server.run("systemctl disable --now whoami")
+    server.configure(web_stack_runtime="static", web_stack_domain="example.net", web_stack_tls_enabled=True)
+    return server.configure(web_stack_runtime="static", web_stack_domain="example.edu", web_stack_tls_enabled=True)
+
+
+@pytest.mark.long
+def test_static_leaves_nothing_of_the_upstream(server: Server, static: str) -> None:
+    assert "proxy_pass" not in server.run("cat /etc/nginx/nginx.conf")
+    assert server.run("ls /run/goldfleet/*workers* 2>/dev/null", check=False) == ""
+
+
+@pytest.mark.long
+def test_folder_of_the_old_domain_goes_when_it_holds_only_the_placeholder(server: Server, static: str) -> None:
+    assert set(server.run("ls /var/www").split()) - {"html"} == {"example.com", "example.org", "example.edu"}
+    named = server.run("openssl x509 -in /run/goldfleet/tls/certificate.pem -noout -ext subjectAltName")
+    assert "DNS:example.edu" in named
+
+
+@pytest.mark.long
+def test_program_is_never_served_as_a_file(server: Server, static: str) -> None:
+    server.deliver("1", {"index.html": "hello", "secret.php": "<?php"}, "example.edu")
+    assert (server.ask("/").body, server.ask("/secret.php").status) == ("hello\n", 404)
+
+
+@pytest.mark.long
+def test_back_to_php_without_tls_nothing_else_is_left(server: Server, static: str) -> None:
+    server.configure(web_stack_domain="example.com")
+    assert json.loads(server.ask("/").body)["SCRIPT_FILENAME"] == "/var/www/example.com/releases/1/index.php"
+    assert server.run("ls /etc/systemd/system/goldfleet-tls.service /run/goldfleet/tls 2>/dev/null", check=False) == ""
+    assert ":443" not in server.run("ss --no-header --listening --tcp --numeric")
+    assert server.run("systemctl --failed --no-legend --plain 'goldfleet*' 'php*' nginx.service") == ""
