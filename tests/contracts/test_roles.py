@@ -161,3 +161,9 @@ def test_golden_image_is_the_app_server_sealed() -> None:
 def test_collection_of_the_environment_is_in_range(collection: str) -> None:
     """What is tested here is what ansible-galaxy installs for a user."""
     assert read_installed_version(collection) in SpecifierSet(read_collections()[collection])
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "aws_foundation"])
+def test_role_has_bad_settings_that_it_must_refuse(role: str) -> None:
+    """What preflight judges is tried with bad input; aws_foundation's refusals need an account and are in tests/localcloud."""
+    assert (PROJECT / "tests/functional/roles/settings" / f"{role}.yml").is_file()
