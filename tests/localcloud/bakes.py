@@ -155,6 +155,7 @@ class RunningBake:
         self.process = subprocess.Popen(
             [str(BIN / "goldfleet"), "bake", "--project", str(self.project), "--json", *self.options],
             env=self.cloud.env,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=(self.project / "bake.err").open("w"),
             text=True,

@@ -30,8 +30,16 @@ class Cloud:
 
     def run(self, *command: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a command with the environment that `goldfleet local env` gives."""
+        # A standard input of its own: a killed ssh leaves the inherited one non-blocking, which Ansible refuses.
         done = subprocess.run(
-            command, env=self.env, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            env=self.env,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
         if check and done.returncode != 0:
             pytest.fail(f"{shlex.join(command)} exited with {done.returncode}\n{done.stdout}\n{done.stderr}")

@@ -140,6 +140,7 @@ class Fleet:
         return subprocess.Popen(
             command,
             env=self.cloud.env,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -133,7 +133,9 @@ def configure(cloud: Cloud, server: str, authority: Authority, **changes: Any) -
         "-e",
         json.dumps(variables | changes),
     ]
-    done = subprocess.run(command, cwd=ROOT, env=cloud.env | env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=cloud.env | env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
     return done.stdout
 

@@ -29,7 +29,14 @@ def play(cloud: Cloud, playbook: str, *options: str, **variables: object) -> tup
     given = {**(SETTINGS if playbook == BUILD else {}), "aws_foundation_group": GROUP, **variables}
     command = [str(BIN / "ansible-playbook"), playbook, "-e", json.dumps(given), *options]
     done = subprocess.run(
-        command, cwd=ROOT, env=cloud.env, capture_output=True, text=True, timeout=PLAY_SECONDS, check=False
+        command,
+        cwd=ROOT,
+        env=cloud.env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PLAY_SECONDS,
+        check=False,
     )
     recap = RECAP.search(done.stdout)
     assert recap, done.stdout[-3000:] + done.stderr[-3000:]

@@ -43,7 +43,9 @@ def play_until_mirror_is_gone(cloud: Cloud, env: dict[str, str], server: str, ta
     command = [str(BIN / "ansible-playbook"), "-i", "inventory/one_server.yml", "playbooks/app_server.yml"]
     with contextlib.ExitStack() as stack:
         process = stack.enter_context(
-            subprocess.Popen(command, cwd=ROOT, env=cloud.env | env, stdout=subprocess.PIPE, text=True)
+            subprocess.Popen(
+                command, cwd=ROOT, env=cloud.env | env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+            )
         )
         assert process.stdout is not None
         lines = []
@@ -57,7 +59,9 @@ def play_until_mirror_is_gone(cloud: Cloud, env: dict[str, str], server: str, ta
 def play(cloud: Cloud, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ansible-playbook in the repository's folder."""
     command = [str(BIN / "ansible-playbook"), *arguments, "playbooks/app_server.yml"]
-    return subprocess.run(command, cwd=ROOT, env=cloud.env | env, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=cloud.env | env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
 
 
 def one_server(cloud: Cloud, server: str) -> dict[str, str]:

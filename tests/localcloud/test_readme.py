@@ -36,7 +36,14 @@ def read_blocks() -> dict[str, list[str]]:
 def run_block(block: str, folder: Path, env: dict[str, str], timeout: float = 600) -> str:
     """Run a block in a shell that ends at the first error; return what it printed on stdout."""
     done = subprocess.run(
-        ["sh", "-eu", "-c", block], cwd=folder, env=env, capture_output=True, text=True, timeout=timeout, check=False
+        ["sh", "-eu", "-c", block],
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
     if done.returncode != 0:
         pytest.fail(f"exit {done.returncode} of the block\n{block}\n{done.stdout}\n{done.stderr}")
@@ -164,6 +171,13 @@ def test_account_is_built_told_about_and_removed(cloud: Cloud, project: Path) ->
 def run_line(line: str, folder: Path, env: dict[str, str]) -> tuple[int, str]:
     """Run one line of a block; return its exit code and all that it said."""
     done = subprocess.run(
-        ["sh", "-c", line], cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False
+        ["sh", "-c", line],
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
     )
     return done.returncode, done.stdout + done.stderr

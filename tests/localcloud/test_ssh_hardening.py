@@ -63,7 +63,9 @@ def configure(cloud: Cloud, instance_id: str, playbook: Path, settings: dict[str
     }
     variables = json.dumps(settings | {"base_locale": "POSIX"})
     command = [str(BIN / "ansible-playbook"), "-i", "inventory/one_server.yml", "-e", variables, str(playbook)]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
 
 
