@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from goldfleet.localcloud.podman import Podman
 from tests.localcloud.conftest import Cloud, wait_for
 
 
@@ -126,6 +127,7 @@ def test_create_image_is_pending_then_boots_a_copy_with_a_new_identity(cloud: Cl
     assert cloud.pinned_host_keys(copy).read_text().split()[2] != first_key
     cloud.terminate(builder, copy)
     snapshot = described["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    assert image_exists(cloud, snapshot)
     assert "InvalidSnapshot.InUse" in cloud.aws_refused("ec2", "delete-snapshot", "--snapshot-id", snapshot)
     cloud.aws("ec2", "deregister-image", "--image-id", image)
     registered = cloud.aws(
@@ -138,7 +140,12 @@ def test_create_image_is_pending_then_boots_a_copy_with_a_new_identity(cloud: Cl
     cloud.terminate(again)
     cloud.aws("ec2", "deregister-image", "--image-id", registered)
     cloud.aws("ec2", "delete-snapshot", "--snapshot-id", snapshot)
-    assert snapshot not in cloud.run("podman", "images", "--all").stdout
+    assert not image_exists(cloud, snapshot)
+
+
+def image_exists(cloud: Cloud, snapshot: str) -> bool:
+    cloud_id = json.loads((cloud.state / "cloud.json").read_text())["cloud_id"]
+    return Podman().image_exists(f"localhost/goldfleet/{cloud_id}:{snapshot}")
 
 
 def _available(cloud: Cloud, image: str) -> dict[str, Any] | None:

@@ -113,8 +113,7 @@ class Machines:
         label = f"{LABEL}={self._owner}"
         found = [record["Id"] for record in self._podman.containers(label)]
         self._podman.remove_containers(found)
-        images = self._podman.run("images", "--all", "--filter", f"label={label}", "--format", "{{.Id}}").split()
-        for image in dict.fromkeys(images):
+        for image in self._podman.images(label):
             try:
                 self._podman.run("rmi", "--force", image)
             except PodmanError:  # it went with another one

@@ -232,7 +232,7 @@ def _remove(folder: StateFolder, traces: Traces, say: Say) -> None:
         say(f"{len(names)} machine{'s' if len(names) != 1 else ''} removed")
     for removed in remove_network(traces.cloud_id, traces.cidr):
         say(f"{removed} removed")
-    images = set(podman.run("images", "--quiet", "--filter", f"label={label}").split())
+    images = podman.images(label)
     if images:
         podman.run("rmi", "--force", *images)
         say(f"{len(images)} image{'s' if len(images) != 1 else ''} removed")

@@ -19,6 +19,9 @@ class PodmanError(GoldfleetError):
     exit_code = 4
 
 
+LISTINGS = 10  # how often images are listed before another process's removals are an error
+
+
 @dataclass(frozen=True)
 class PodmanSettings:
     """What podman must be told on this host to start a machine; found by `probe`."""
@@ -78,6 +81,21 @@ class Podman:
         """Say whether an image of that reference is in podman's store."""
         found = subprocess.run(["podman", "image", "exists", reference], capture_output=True, check=False)
         return found.returncode == 0
+
+    def images(self, label: str) -> list[str]:
+        """Return the ids of the images that carry a label (`key=value`), each once.
+
+        Podman fails to list images while another process removes one ("image not known"); it is asked again then.
+        """
+        options = ("--quiet", "--filter", f"label={label}")
+        for _ in range(LISTINGS):
+            try:
+                return list(dict.fromkeys(self.run("images", *options).split()))
+            except PodmanError as error:
+                if "image not known" not in str(error):
+                    raise
+                problem = error
+        raise problem
 
     def containers(self, label: str, *, all_states: bool = True) -> list[dict[str, Any]]:
         """Return podman's records of the containers that carry a label (`key=value`)."""
