@@ -43,8 +43,10 @@ def prepare(machines: Machines, runner: Runner, role: str, scenario: str, scratc
         _apply(runner, machine, role, scenario, place, role)
         if failed := runner.specs(machine, role, scenario, place):
             raise ToolError(f"{role}, {scenario}: the role itself does not pass {failed}.")
-        brought = sorted(_packages(machines, machine) - present)
+        added = _packages(machines, machine) - present
         machines.copy_out(machine, ARCHIVES, scratch / "archives")
+    # What came from no archive of packages, such as the CodeDeploy agent, only the role itself can install.
+    brought = sorted(name for name in added if any((scratch / "archives").glob(f"{name}_*.deb")))
     if not brought:
         return Ground(role, scenario, start, start)
     with machines.machine(start) as machine:
