@@ -77,7 +77,7 @@ def major(variables: dict[str, Any]) -> int:
 @pytest.fixture(scope="module")
 def is_there(host: Any, way: str, variables: dict[str, Any]) -> bool:
     """Whether the wanted agent is installed; a server that installs it at launch gets the time for its first attempt."""
-    if way == "launch" and variables["codedeploy_agent_running"]:
+    if way == "launch":
         host.run(f"timeout 120 sh -c 'while grep -q \"not installed yet\" {HOLD}; do sleep 0.5; done'")
     seen = host.run("dpkg-query --show --showformat='${db:Status-Status} ${Version}' codedeploy-agent").stdout
     return bool(seen == f"installed {variables['codedeploy_agent_version']}")

@@ -203,7 +203,10 @@ def test_launched_server_gets_its_agent_with_user_data_and_without(
 ) -> None:
     server = launch(cloud, launching, user_data)
     try:
+        wait_for("the boot", lambda: "done" in says(cloud, server, "cloud-init status --wait"))
         assert failed_specs(cloud, server, agent(2, "launch", running=False)) == []
+        # The specs have waited for the first attempt.
+        assert reason(cloud, server) == ""
         assert says(cloud, server, f"{AGENT} --version") == f"codedeploy-agent {VERSIONS[2]}"
         assert reasons(cloud, server) == []
         cloud.aws("ec2", "reboot-instances", "--instance-ids", server)
@@ -220,7 +223,7 @@ def test_agent_waits_for_the_end_of_user_data(cloud: Cloud, launching: str) -> N
     try:
         assert wait_for("the hold", lambda: reason(cloud, server)) == "the CodeDeploy agent is not installed yet"
         wait_for_agent(cloud, server)
-        installed = int(says(cloud, server, f"stat -c %Y /var/lib/dpkg/info/{'codedeploy-agent'}.list"))
+        installed = int(says(cloud, server, "stat -c %Y /var/lib/dpkg/info/codedeploy-agent.list"))
         assert installed >= int(says(cloud, server, "cat /run/prepared"))
     finally:
         cloud.terminate(server)
@@ -268,7 +271,7 @@ def baked(cloud: Cloud, base: str) -> Iterator[str]:
     variables = agent(2, "image", running=False)
     configure(cloud, builder, **variables)
     assert failed_specs(cloud, builder, variables) == []
-    assert says(cloud, builder, "ls /var/log/aws/codedeploy-agent /opt/codedeploy-agent/.version") == ""
+    assert says(cloud, builder, "find /var/log/aws /opt/codedeploy-agent -type f") == AGENT
     assert "Started" not in says(cloud, builder, "journalctl --unit codedeploy-agent --output cat")
     assert "changed=0 " in configure(cloud, builder, **variables)
     server = launch(cloud, bake(cloud, builder, "codedeploy-image"))
