@@ -337,6 +337,22 @@ def test_package_that_lacks_a_dependency_is_told_and_changes_nothing(cloud: Clou
 
 
 @pytest.mark.long
+def test_package_of_another_version_than_was_named_is_told_and_changes_nothing(
+    cloud: Cloud, baked: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "agent.deb"
+    file.write_bytes(build_package(Package(2, "amd64")))
+    variables = agent(2, "image", version="2.9.9", source="file", file=str(file))
+    done = run_roles(cloud, baked, "codedeploy_agent", variables)
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 2
+    assert (
+        f"codedeploy_agent_version is '2.9.9', but the package says that it is 'codedeploy-agent {VERSIONS[2]}'" in said
+    )
+    assert says(cloud, baked, "ls /var/cache | grep goldfleet") == ""
+
+
+@pytest.mark.long
 def test_other_major_replaces_the_agent_and_none_removes_it(cloud: Cloud, baked: str) -> None:
     variables = agent(1, "image")
     configure(cloud, baked, **variables)

@@ -73,7 +73,9 @@ class Runner:
         place.scratch.mkdir(parents=True, exist_ok=True)
         variables = self.project.shared_variables(options.variables_of or role, scenario)
         inventory = {"all": {"vars": variables, "hosts": {"server": self.project.connection()}}}
-        (place.scratch / "inventory.json").write_text(json.dumps(inventory))
+        # Of its own, since the control's machines share the place and run side by side.
+        inventory_file = place.scratch / f"{machine}.inventory.json"
+        inventory_file.write_text(json.dumps(inventory))
         (place.scratch / "ansible.cfg").write_text("")
         wanted = place.wanted(machine, scenario)
         wanted.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +87,7 @@ class Runner:
         if "{{" in wanted.read_text() and not options.preview:
             playbooks.append(self.project.folder / "tests/mutation/wanted.yml")
         command = (
-            str(BIN / "ansible-playbook"), "--inventory", str(place.scratch / "inventory.json"),
+            str(BIN / "ansible-playbook"), "--inventory", str(inventory_file),
             "--extra-vars", json.dumps(extra), *(["--check"] if options.preview else []), *map(str, playbooks),
         )  # fmt: skip
         return read_play(*self._run(command, self._ansible(machine, role, place)))

@@ -102,10 +102,10 @@ class Trial:
         yield Step("specs", partial(self._specs, machine, scenario))
         yield Step(f"then {other}", partial(self._converge, machine, other, PlayOptions(roles_before=True)))
         yield Step(f"specs of {other}", partial(self._specs, machine, other))
+        yield Step("second run", partial(self._second_run, machine, other))
         if self.role not in NOT_RESTARTED:
             yield Step("restart", partial(self._restart, machine))
             yield Step("specs after the restart", partial(self._specs, machine, other))
-        yield Step("second run", partial(self._second_run, machine, other))
 
     def _converge(self, machine: str, scenario: str, options: PlayOptions) -> tuple[str, str] | None:
         play = self.runner.converge(machine, self.role, scenario, self.place, options)
