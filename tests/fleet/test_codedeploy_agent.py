@@ -137,6 +137,13 @@ def test_exactly_the_wanted_files_are_there(rights: dict[str, str], wanted_files
     assert {path: right for path, right in rights.items() if path in known} == wanted_files
 
 
+@pytest.mark.parametrize("path", ["/etc/codedeploy-agent/conf", "/etc/systemd/system/codedeploy-agent.service.d"])
+def test_folder_belongs_to_root(path: str, host: Any, way: str) -> None:
+    """Nobody but root tells the agent anything."""
+    seen = host.run(f"stat --format='%U %G %a' {path}").stdout.strip()
+    assert seen == ("" if way == "none" else "root root 755")
+
+
 @pytest.mark.parametrize("path", NEVER)
 def test_nothing_else_updates_or_registers_the_agent(path: str, rights: dict[str, str]) -> None:
     """No old update job starts the agent, and no identity from outside of EC2 wins over the instance's role."""
