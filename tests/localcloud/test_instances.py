@@ -1,6 +1,9 @@
 """EC2 instances and images of the local cloud, driven by the stock aws CLI and looked at from inside."""
 
 import json
+import subprocess
+import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -98,6 +101,32 @@ def test_poweroff_from_inside_follows_the_shutdown_behavior(cloud: Cloud, behavi
     cloud.ssh(instance_id, "sudo systemctl poweroff", check=False)
     assert cloud.wait_state(instance_id, state)["State"]["Name"] == state
     cloud.terminate(instance_id)
+
+
+@pytest.mark.long
+def test_reboot_on_a_busy_host_brings_every_machine_back(cloud: Cloud) -> None:
+    """What podman does late for the run before must not end the next one."""
+    instances = cloud.launch(count=3)
+    for instance_id in instances:
+        cloud.wait_state(instance_id, "running")
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(6)]
+    try:
+        for _ in range(4):
+            started = {one: cloud.ssh(one, "cut -d' ' -f22 /proc/1/stat").stdout for one in instances}
+            cloud.aws("ec2", "reboot-instances", "--instance-ids", *instances)
+            for one, before in started.items():
+                wait_for("another boot", partial(_booted_again, cloud, one, before), seconds=120)
+                assert cloud.instance(one)["State"]["Name"] == "running"
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    cloud.terminate(*instances)
+
+
+def _booted_again(cloud: Cloud, instance_id: str, started_before: str) -> bool:
+    started = cloud.ssh(instance_id, "cut -d' ' -f22 /proc/1/stat", check=False).stdout
+    return started not in ("", started_before)
 
 
 def test_terminated_instance_stays_visible_and_its_machine_is_gone(cloud: Cloud) -> None:

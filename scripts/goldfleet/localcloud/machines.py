@@ -60,6 +60,7 @@ class Machines:
     def start(self, instance_id: str, table: str) -> None:
         """Start a stopped or new machine; its packet filters stand before its first process runs."""
         name = self.name(instance_id)
+        self.podman.wait_until_cleaned_up(name)
         self.podman.run("init", name)
         self.enforce(instance_id, table)
         self.podman.run("start", name)

@@ -5,6 +5,7 @@ Knows which settings podman needs on this host (`probe`), and nothing of EC2. Ne
 
 import json
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,10 +103,33 @@ class Podman:
         options = ["--all"] if all_states else []
         return self.json("ps", *options, "--filter", f"label={label}", "--format", "json") or []
 
+    def wait_until_cleaned_up(self, name: str, timeout_seconds: float = 30) -> None:
+        """Wait until nothing is left to do for an earlier run of a container, at most `timeout_seconds`.
+
+        Conmon ends by becoming `podman container cleanup`, which may come late on a busy host. Met by a container that was
+        meanwhile initialised for its next run, it would tear that one down.
+        """
+        container_id = self.run("inspect", "--format", "{{.Id}}", name).strip()
+        deadline = time.monotonic() + timeout_seconds
+        while is_named_by_a_process(container_id) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
     def remove_containers(self, names: Sequence[str]) -> None:
         """Remove containers at once, running or not; names that are gone already are no error."""
         if names:
             self.run("rm", "--force", "--ignore", "--time", "0", "--volumes", *names)
+
+
+def is_named_by_a_process(container_id: str, proc: Path = Path("/proc")) -> bool:
+    """Say whether any process, such as conmon or podman, has a container's id among its arguments."""
+    wanted = container_id.encode()
+    for command_line in proc.glob("[0-9]*/cmdline"):
+        try:
+            if wanted in command_line.read_bytes().split(b"\0"):
+                return True
+        except OSError:  # the process has just ended
+            continue
+    return False
 
 
 def probe(image: str, cache_file: Path) -> PodmanSettings:

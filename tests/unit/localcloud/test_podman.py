@@ -1,12 +1,14 @@
 """podman's own races with other processes, played by a podman command that fails as the real one did."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from goldfleet.localcloud.podman import LISTINGS, Podman, PodmanError
+from goldfleet.localcloud.podman import LISTINGS, Podman, PodmanError, is_named_by_a_process
 
 NOT_KNOWN = 'Error: checking if image "bf7d" is dangling: locating image with ID "bf7d": image not known'
 
@@ -49,3 +51,16 @@ def test_another_failure_is_told_at_once(podman_that_says: Callable[[str, int], 
     with pytest.raises(PodmanError, match="no space left"):
         Podman().images("goldfleet.cloud=x")
     assert len(calls.read_text().splitlines()) == 1
+
+
+def test_process_that_names_a_container_is_seen_until_it_ends() -> None:
+    container_id = "e7" * 32
+    assert not is_named_by_a_process(container_id)
+    program = "import sys; print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", program, "container", "cleanup", container_id]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as cleanup:
+        assert cleanup.stdout is not None
+        cleanup.stdout.readline()
+        assert is_named_by_a_process(container_id)
+        assert not is_named_by_a_process(container_id[:12])
+    assert not is_named_by_a_process(container_id)
