@@ -15,7 +15,16 @@ from goldfleet.config.reading import load_settings
 PROJECT = Path(__file__).resolve().parents[3]
 COPIED = ("roles", "playbooks", "packer", "inventory", "tests/fleet")
 SINGLE = ("goldfleet.toml", "ansible.cfg", "requirements.yml", "README.md", "CONTRIBUTING.md", "pyproject.toml")
-ROLES = ("base", "app_settings", "database_client", "cache_client", "web_stack", "codedeploy_agent", "golden_seal")
+ROLES = (
+    "base",
+    "app_settings",
+    "database_client",
+    "cache_client",
+    "shared_storage",
+    "web_stack",
+    "codedeploy_agent",
+    "golden_seal",
+)
 GOES_IN = ("playbooks/tasks", "roles", "packer", "inventory/group_vars", "tests/fleet")
 ABOUT = ("molecule", "docs", "README.md", "manifest.json")
 SMALL_CHANGE = b"# changed\n"
