@@ -146,6 +146,7 @@ def test_local_cloud_by_hand_comes_up_and_goes(cloud: Cloud, tmp_path: Path) -> 
     assert subprocess.run(["goldfleet", "local", "status"], env=env, capture_output=True, check=False).returncode == 3
 
 
+@pytest.mark.long
 def test_account_is_built_told_about_and_removed(cloud: Cloud, project: Path) -> None:
     cloud.aws("ssm", "put-parameter", "--name", "/goldfleet/images/app/current", "--type", "String", "--overwrite",
               "--value", cloud.base_image())  # fmt: skip

@@ -98,6 +98,7 @@ def test_broken_image_stops_the_roll_keeps_the_old_servers_and_the_evidence(flee
     assert_clean(fleet)
 
 
+@pytest.mark.long
 def test_rollback_returns_to_the_previous_image_with_exit_7(fleet: Fleet) -> None:
     current = set(fleet.images().values())
     done = fleet.roll("rollback", "--json")
