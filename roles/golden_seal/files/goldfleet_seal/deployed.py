@@ -35,16 +35,27 @@ def read_folders(tree):
     return tuple(found.get(name) for name in ("root_dir", "pid_dir", "log_dir"))
 
 
+def read_names(tree):
+    """Return (program, folder of deployments that run now) as the agent's configuration calls them."""
+    found = {"program_name": "codedeploy-agent", "ongoing_deployment_tracking": "ongoing-deployment"}
+    for line in tree.lines(CONFIGURATION):
+        setting = re.match(r""":?(program_name|ongoing_deployment_tracking):\s*['"]?([\w-][\w.-]*)""", line)
+        if setting:
+            found[setting[1]] = setting[2]
+    return found["program_name"], found["ongoing_deployment_tracking"]
+
+
 def state_patterns(tree):
     """Return where the agent's state is. In a folder that was moved only what bears the agent's own names counts."""
     root, pids, logs = read_folders(tree)
+    program, tracking = read_names(tree)
     patterns = [f"{ROOT}/*", f"{PIDS}/*"]
     if root and root != ROOT:
-        patterns += [f"{root}/{name}" for name in OWN_NAMES]
+        patterns += [f"{root}/{name}" for name in dict.fromkeys((*OWN_NAMES, tracking))]
     if pids and pids != PIDS:
-        patterns.append(f"{pids}/codedeploy-agent*.pid")
+        patterns += [f"{pids}/{name}*.pid" for name in dict.fromkeys(("codedeploy-agent", program))]
     if logs:
-        patterns += [f"{logs}/codedeploy-agent*.log*", f"{logs}/codedeploy-local*.log*"]
+        patterns += [f"{logs}/{name}*.log*" for name in dict.fromkeys(("codedeploy-agent", "codedeploy-local", program))]
     return patterns
 
 
