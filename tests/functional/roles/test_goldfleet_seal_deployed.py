@@ -215,13 +215,16 @@ def test_moved_state_is_found_by_the_agents_configuration(image: Path, key: str)
 
 
 def test_renamed_state_in_moved_folders_is_found_by_the_agents_configuration(image: Path) -> None:
-    """The program, with its logs and process id, and the folder of running deployments: role codedeploy_agent may rename both."""
+    """The program, with its logs and process id, and the folder of running deployments may have other names."""
     names = ":program_name: our-agent\n:ongoing_deployment_tracking: 'under-way'\n"
     moved = ":root_dir: /data/codedeploy\n:log_dir: /data/logs\n:pid_dir: /data/pids\n"
     plant(image, "etc/codedeploy-agent/conf/codedeployagent.yml", f"---\n{moved}{names}")
     for path in ("codedeploy/under-way/d-ABC", "logs/our-agent.log.20261127", "pids/our-agent.pid", "logs/nginx.log"):
         plant(image, f"data/{path}")
-    assert (run_seal(image).returncode, files_in(image, "data")) == (0, ["codedeploy", "logs", "logs/nginx.log", "pids"])
+    assert (run_seal(image).returncode, files_in(image, "data")) == (
+        0,
+        ["codedeploy", "logs", "logs/nginx.log", "pids"],
+    )
 
 
 @pytest.mark.parametrize("folder", ["/", "/var", "/var/../etc", "relative", "/data/*"])
