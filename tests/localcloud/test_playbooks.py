@@ -110,7 +110,6 @@ def test_check_mode_on_a_bare_server_changes_nothing(cloud: Cloud, server: str) 
     assert cloud.ssh(server, "dpkg-query --show nginx", check=False).returncode != 0
 
 
-@pytest.mark.long
 def test_mirror_gone_in_the_middle_is_said_and_a_second_run_completes_and_a_third_changes_nothing(
     cloud: Cloud, server: str
 ) -> None:
