@@ -1,22 +1,27 @@
-"""goldfleet-storage-check: which step fails and in which words, on real mounts of this host's kernel.
+"""goldfleet-storage-check: which step fails and in which words.
 
-A file system in memory stands where NFS would be, since this kernel has no NFS client; what is tried on it - writing as an
-account, changing owners, with and without the right to - is real.
+An ordinary folder stands where NFS would be, since this kernel has no NFS client, and a written mountinfo says that a share is
+mounted there. What is tried in it - writing as an account, changing owners, with and without the right to - is real.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
+import pwd
 import subprocess
 import sys
+import tempfile
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.functional.roles.programs import load_program
 
@@ -123,9 +128,25 @@ def test_server_that_does_not_answer_is_told_in_time(
     places: Any, mounted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(program, "LOOK_SECONDS", 0.3)
-    monkeypatch.setattr(program, "check", lambda *_: program.time.sleep(30))
+    started = mounted / "started"
+
+    def hang() -> None:
+        started.write_text(str(os.getpid()))
+        program.time.sleep(30)
+
+    monkeypatch.setattr(program, "check", lambda *_: program.try_apart(hang))
     report = program.check_in_time(places, share(mounted))
     assert report.message == "does not answer within 0.3 seconds"
+    wait_until_gone(int(started.read_text()))
+
+
+def wait_until_gone(process: int) -> None:
+    """Wait until a process has ended; one that nobody has asked for its result yet counts as ended."""
+    status = Path(f"/proc/{process}/stat")
+    deadline = time.monotonic() + 5
+    while status.exists() and ") Z " not in status.read_text():
+        assert time.monotonic() < deadline, f"process {process} still runs"
+        time.sleep(0.01)
 
 
 def run_in_a_child(work: Callable[[], None]) -> None:
@@ -167,19 +188,47 @@ def test_refused_chown_is_told_before_a_deployment_meets_it(places: Any, mounted
     assert list(mounted.iterdir()) == []
 
 
-def test_share_that_its_owner_cannot_write(places: Any, mounted: Path) -> None:
-    def work() -> None:
-        if os.geteuid() == 0:
-            mounted.chmod(0o755)
-            report = program.check(places, share(mounted) | {"owner": ""})
-            assert report.good
-            error = program.try_as("daemon", lambda: program.write_a_file(str(mounted)))
-        else:
-            mounted.chmod(0o555)
-            error = program.try_as("", lambda: program.write_a_file(str(mounted)))
-        assert error.strerror == "Permission denied"
+@pytest.fixture
+def open_share(places: Any) -> Iterator[Path]:
+    """As `mounted`, in a folder that every account of this host can reach; pytest's own are closed."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_mountinfo(places, f"nfs4 files.example.org:/ {folder}")
+        yield Path(folder)
 
-    run_in_a_child(work)
+
+def give_away(folder: Path, uid: int) -> int:
+    """Make a folder belong to an account, or to who runs this where that is not root; return whose it is."""
+    uid = uid if os.geteuid() == 0 else os.geteuid()
+    os.chown(folder, uid, -1)
+    return uid
+
+
+@pytest.mark.parametrize("uid", [pwd.getpwnam("daemon").pw_uid, 3999999], ids=["account of this server", "stranger"])
+def test_share_is_written_as_whoever_it_belongs_to(open_share: Path, monkeypatch: pytest.MonkeyPatch, uid: int) -> None:
+    """Root is not asked: a server may well squash it."""
+    uid = give_away(open_share, uid)
+    open_share.chmod(0o700)
+    who = open_share / "who"
+    monkeypatch.setattr(program, "write_a_file", lambda _: who.write_text(f"{os.getuid()} {os.geteuid()}"))
+    program.check_write(share(open_share))
+    assert who.read_text() == f"{uid} {uid}"
+
+
+@pytest.mark.parametrize("owner", ["", "daemon"])
+def test_share_that_its_owner_cannot_write(places: Any, open_share: Path, owner: str) -> None:
+    uid = give_away(open_share, pwd.getpwnam("daemon").pw_uid)
+    open_share.chmod(0o500)
+    owner = owner and pwd.getpwuid(uid).pw_name
+    report = program.check(places, share(open_share, owner=owner))
+    says = f"cannot be written by {owner or f'its owner, uid {uid}'}: Permission denied"
+    assert (report.failed_step, report.message) == ("write", says)
+
+
+def test_work_that_breaks_is_no_success() -> None:
+    def work() -> None:
+        raise ValueError
+
+    assert program.try_apart(work).errno == errno.EIO
 
 
 def test_wait_ends_the_hold_when_every_required_share_is_good(
@@ -199,9 +248,19 @@ def test_wait_ends_the_hold_when_every_required_share_is_good(
     reason = f"{late} {SEE_UNITS}"
     assert seen == [f"{reason}\n"] * 2
     assert not Path(places.hold).exists()
+    assert capsys.readouterr().out.splitlines() == [
+        f"held out of service: {reason}", "every required share can be used", f"{tmp_path / 'never'} {SEE_UNITS}",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_refused_chown_is_told_at_boot(
+    places: Any, mounted: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], required: bool
+) -> None:
+    monkeypatch.setattr(program, "look_at_chown", lambda _: "refused: Operation not permitted")
+    program.wait(places, [share(mounted, required=required)])
     said = capsys.readouterr().out.splitlines()
-    assert said.count(f"held out of service: {reason}") == 1
-    assert said[-1] == "every required share can be used"
+    assert said[-1] == f"{mounted} refuses to change owners: a deployment that runs chown there fails"
 
 
 def test_command_line_needs_root_and_settings(tmp_path: Path) -> None:
@@ -228,3 +287,11 @@ def test_table_and_json_name_every_share(places: Any, mounted: Path) -> None:
     assert "NO" in lines[2]
     assert f"owner: {mounted} has mode" in lines[2]
     assert json.loads(json.dumps([program.asdict(report) for report in reports]))[1]["failed_step"] == "owner"
+
+
+def test_what_a_share_leaves_out_is_filled_in_as_the_specification_says() -> None:
+    role = PROGRAM.parents[1]
+    specification = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    options = specification["shared_storage_mounts"]["options"]
+    filled_in = yaml.safe_load((role / "vars/main.yml").read_text())["_shared_storage_share_defaults"]
+    assert filled_in == {name: option["default"] for name, option in options.items() if not option.get("required")}
