@@ -135,6 +135,13 @@ def test_automounts_come_with_the_boot(host: Any, names: dict[str, str]) -> None
     assert seen == dict.fromkeys(names.values(), "enabled")
 
 
+def test_shares_wait_for_their_first_use(host: Any, names: dict[str, str], variables: dict[str, Any]) -> None:
+    """Every automount runs, where there is what automounts are made with; most containers lack it."""
+    if names and variables["shared_storage_running"] and host.file("/dev/autofs").exists:
+        units = " ".join(f"'{name}.automount'" for name in names.values())
+        assert host.run(f"systemctl is-active {units}").stdout.split() == ["active"] * len(names)
+
+
 def test_no_unit_of_an_unlisted_share_is_enabled(host: Any, names: dict[str, str]) -> None:
     """No link to a unit that is gone, and none that is not listed."""
     links = host.run(f"ls {FOLDER}/remote-fs.target.wants").stdout.split()
