@@ -1,7 +1,7 @@
 """Shares on a server of the local cloud: nothing is mounted over files, and the server is held while a share is missing.
 
-A file system in memory stands where NFS would be: containers have neither an NFS client nor an automounter. What refuses or
-mounts is the role's own unit, with what it mounts replaced.
+A file system in memory stands where NFS would be, for which the kernel below containers has no client. What refuses or mounts
+is the role's own unit, with what it mounts replaced; molecule's scenario `automount` mounts at the first use.
 """
 
 import json
