@@ -51,17 +51,10 @@ def bare_server(cloud: Cloud) -> str:
 
 def apply(cloud: Cloud, server: str, mitogen: Path | None = None) -> Applied:
     """Run app_server.yml against a server, with Mitogen from a folder if one is given."""
-    known_hosts = cloud.pinned_host_keys(server)
-    env = {
-        "GOLDFLEET_SERVER_HOST": cloud.instance(server)["PrivateIpAddress"],
-        "GOLDFLEET_SERVER_USER": "admin",
-        "GOLDFLEET_SERVER_KEY": str(cloud.key_file),
-        "ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile={known_hosts}",
-        **(mitogen_settings(mitogen) if mitogen else {}),
-    }
+    env = cloud.server_env(server) | dict(mitogen_settings(mitogen) if mitogen else {})
     command = [str(BIN / "ansible-playbook"), "-i", "inventory/one_server.yml", "playbooks/app_server.yml"]
     started = time.monotonic()
-    done = subprocess.run(command, cwd=ROOT, env=cloud.env | env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - started
     recap = RECAP.search(done.stdout)
     if done.returncode or not recap:

@@ -7,7 +7,8 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -132,6 +133,42 @@ class Cloud:
             "ssh", "-F", "none", "-i", str(self.key_file), *(part for option in options for part in ("-o", option)),
             f"admin@{address}", command, check=check, timeout=300,
         )  # fmt: skip
+
+    def boot(self, instance_id: str) -> str:
+        """Return a text that another boot of the machine changes; "" while it cannot be asked."""
+        return self.ssh(instance_id, "cut -d' ' -f22 /proc/1/stat", check=False).stdout
+
+    def server_env(self, instance_id: str) -> dict[str, str]:
+        """Return the environment with which README runs playbooks on one server, its host key checked."""
+        known_hosts = self.pinned_host_keys(instance_id)
+        return self.env | {
+            "GOLDFLEET_SERVER_HOST": self.instance(instance_id)["PrivateIpAddress"],
+            "GOLDFLEET_SERVER_USER": "admin",
+            "GOLDFLEET_SERVER_KEY": str(self.key_file),
+            "ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile={known_hosts}",
+        }
+
+    def play(
+        self, instance_id: str, playbook: Path, settings: Mapping[str, Any], timeout: float = 900
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a playbook on one server with settings; how it ended is the caller's to judge."""
+        command = [str(BIN / "ansible-playbook"), "-i", "inventory/one_server.yml", "-e", json.dumps(settings)]
+        return subprocess.run(
+            [*command, str(playbook)], cwd=ROOT, env=self.server_env(instance_id), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, timeout=timeout,
+        )  # fmt: skip
+
+    @contextmanager
+    def no_way_to_aws(self, instance_id: str) -> Iterator[None]:
+        """Drop what one machine sends to AWS's services; names and the metadata service still answer."""
+        address = self.instance(instance_id)["PrivateIpAddress"]
+        gateway = self.aws("ec2", "describe-vpcs")["Vpcs"][0]["CidrBlock"].replace(".0.0/16", ".0.1")
+        rule = ["-s", address, "-d", gateway, "-p", "tcp", "--dport", "443", "-j", "DROP"]
+        subprocess.run(["iptables", "--wait", "-t", "mangle", "-I", "PREROUTING", *rule], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["iptables", "--wait", "-t", "mangle", "-D", "PREROUTING", *rule], check=True)
 
     def terminate(self, *instance_ids: str) -> None:
         """Terminate instances and wait until they are gone."""

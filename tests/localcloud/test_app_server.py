@@ -3,16 +3,13 @@
 import hashlib
 import json
 import shlex
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from tests.functional.roles.tls_servers import Authority
-from tests.localcloud.conftest import BIN, ROOT, Cloud, wait_for
+from tests.localcloud.conftest import Cloud, wait_for
 from tests.localcloud.test_inside import TRUST
 
 PATH = "/goldfleet/production/shop"
@@ -120,22 +117,7 @@ def configure(cloud: Cloud, server: str, authority: Authority, **changes: Any) -
     }
     playbook = cloud.folder / "app_server.yml"
     playbook.write_text(PLAYBOOK)
-    known_hosts = cloud.pinned_host_keys(server)
-    env = {
-        "GOLDFLEET_SERVER_HOST": cloud.instance(server)["PrivateIpAddress"], "GOLDFLEET_SERVER_KEY": str(cloud.key_file),
-        "ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile={known_hosts}",
-    }  # fmt: skip
-    command = [
-        str(BIN / "ansible-playbook"),
-        "-i",
-        "inventory/one_server.yml",
-        str(playbook),
-        "-e",
-        json.dumps(variables | changes),
-    ]
-    done = subprocess.run(
-        command, cwd=ROOT, env=cloud.env | env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    done = cloud.play(server, playbook, variables | changes)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
     return done.stdout
 
@@ -205,19 +187,6 @@ def reasons(cloud: Cloud, server: str) -> list[str]:
     """Return the lines in which goldfleet-settings said why there are no settings."""
     lines = cloud.ssh(server, "sudo journalctl --unit goldfleet-settings --output cat").stdout.splitlines()
     return [line for line in lines if line.startswith("settings are not resolved")]
-
-
-@contextmanager
-def no_way_to_aws(cloud: Cloud, server: str) -> Iterator[None]:
-    """Drop what one machine sends to AWS's services; names and the metadata service still answer."""
-    address = cloud.instance(server)["PrivateIpAddress"]
-    gateway = cloud.aws("ec2", "describe-vpcs")["Vpcs"][0]["CidrBlock"].replace(".0.0/16", ".0.1")
-    rule = ["-s", address, "-d", gateway, "-p", "tcp", "--dport", "443", "-j", "DROP"]
-    subprocess.run(["iptables", "--wait", "-t", "mangle", "-I", "PREROUTING", *rule], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["iptables", "--wait", "-t", "mangle", "-D", "PREROUTING", *rule], check=True)
 
 
 def test_status_shows_both_backends_up_with_tls(cloud: Cloud, site: Site) -> None:
@@ -298,14 +267,17 @@ def test_environment_without_settings_takes_the_server_out_of_service_and_says_w
         cloud.ssh(site.server, "sudo systemctl restart goldfleet-settings")
         wait_for("out of service", lambda: health(cloud, site.server) == "503")
         wait_for("the reason", lambda: said in status(cloud, site.server)["holds"].get("settings", ""))
+        assert health(cloud, site.server) == "503"
+        assert not status(cloud, site.server)["in_service"]
     finally:
         cloud.ssh(site.server, "sudo rm /etc/goldfleet/environment")
     wait_in_service(cloud, site.server)
+    assert "settings" not in status(cloud, site.server)["holds"]
 
 
 def test_server_keeps_its_settings_when_they_cannot_be_read_again(cloud: Cloud, site: Site) -> None:
     wait_in_service(cloud, site.server)
-    with no_way_to_aws(cloud, site.server):
+    with cloud.no_way_to_aws(site.server):
         before = len(reasons(cloud, site.server))
         cloud.ssh(site.server, "sudo systemctl restart goldfleet-settings")
         wait_for("the reason", lambda: len(reasons(cloud, site.server)) > before)
@@ -315,7 +287,7 @@ def test_server_keeps_its_settings_when_they_cannot_be_read_again(cloud: Cloud, 
 
 
 def test_parameter_store_gone_at_boot_keeps_the_server_out_until_it_is_back(cloud: Cloud, site: Site) -> None:
-    with no_way_to_aws(cloud, site.server):
+    with cloud.no_way_to_aws(site.server):
         cloud.aws("ec2", "reboot-instances", "--instance-ids", site.server)
         wait_for("gone", lambda: health(cloud, site.server) != "200")
         reason = "settings are not resolved: Parameter Store does not answer (time-out)."

@@ -13,14 +13,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from goldfleet.localcloud.codedeploy.packages import VERSIONS, Package, build_package
-from tests.localcloud.conftest import BIN, ROOT, Cloud, wait_for
+from tests.localcloud.conftest import ROOT, Cloud, wait_for
 
 PROGRAM = ROOT / "roles/codedeploy_agent/files/goldfleet-install-codedeploy-agent"
 USER_DATA = ROOT / "examples/user_data/install_codedeploy_agent.sh"
@@ -54,16 +53,7 @@ def run_roles(cloud: Cloud, server: str, roles: str, variables: dict[str, Any]) 
     """Run roles on a server."""
     playbook = cloud.folder / f"{server}.yml"
     playbook.write_text(PLAYBOOK % roles)
-    known_hosts = cloud.pinned_host_keys(server)
-    env = {
-        "GOLDFLEET_SERVER_HOST": cloud.instance(server)["PrivateIpAddress"], "GOLDFLEET_SERVER_KEY": str(cloud.key_file),
-        "ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile={known_hosts}",
-    }  # fmt: skip
-    command = [str(BIN / "ansible-playbook"), "-i", "inventory/one_server.yml", str(playbook)]
-    return subprocess.run(
-        [*command, "-e", json.dumps(variables)], cwd=ROOT, env=cloud.env | env, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, check=False, timeout=600,
-    )  # fmt: skip
+    return cloud.play(server, playbook, variables)
 
 
 def configure(cloud: Cloud, server: str, roles: str = "codedeploy_agent", **variables: Any) -> str:
@@ -126,19 +116,6 @@ def pinned(major: int, **changes: str) -> str:
     url = BUCKET.replace("_{architecture}", "_all" if major == 1 else "_{architecture}") % VERSIONS[major]
     facts = {"version": VERSIONS[major], "sha256": checksum(major), "url": url, "region": "", "proxy": ""}
     return json.dumps(facts | {"ongoing": "/opt/codedeploy-agent/deployment-root/ongoing-deployment"} | changes)
-
-
-@contextmanager
-def no_way_to_aws(cloud: Cloud, server: str) -> Iterator[None]:
-    """Refuse what one machine sends to AWS's services; names and the metadata service still answer."""
-    address = cloud.instance(server)["PrivateIpAddress"]
-    gateway = cloud.aws("ec2", "describe-vpcs")["Vpcs"][0]["CidrBlock"].replace(".0.0/16", ".0.1")
-    rule = ["-s", address, "-d", gateway, "-p", "tcp", "--dport", "443", "-j", "DROP"]
-    subprocess.run(["iptables", "--wait", "-t", "mangle", "-I", "PREROUTING", *rule], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["iptables", "--wait", "-t", "mangle", "-D", "PREROUTING", *rule], check=True)
 
 
 def failed_specs(cloud: Cloud, server: str, variables: dict[str, Any]) -> list[str]:
@@ -211,7 +188,7 @@ def test_launched_server_gets_its_agent_with_user_data_and_without(
         assert reasons(cloud, server) == []
         cloud.aws("ec2", "reboot-instances", "--instance-ids", server)
         time.sleep(3)
-        with no_way_to_aws(cloud, server):  # a server that has its agent needs nobody
+        with cloud.no_way_to_aws(server):  # a server that has its agent needs nobody
             wait_for_agent(cloud, server)
     finally:
         cloud.terminate(server)
@@ -253,13 +230,17 @@ def test_wrong_checksum_holds_the_server_which_says_why_once_and_recovers_by_its
 def test_unreachable_bucket_holds_the_server_until_it_is_back(cloud: Cloud, launching: str) -> None:
     server = launch(cloud, launching, "#!/bin/sh\nsleep 5\n" + USER_DATA.read_text())
     try:
-        with no_way_to_aws(cloud, server):
+        with cloud.no_way_to_aws(server):
             wait_for("the reason", lambda: "cannot be reached" in reason(cloud, server), 120)
+            first = cloud.boot(server)
             cloud.aws("ec2", "reboot-instances", "--instance-ids", server)
-            time.sleep(3)
-            wait_for("the hold", lambda: reason(cloud, server))
+            wait_for("another boot", lambda: cloud.boot(server) not in ("", first), 120)
+            assert reason(cloud, server) != ""
             wait_for("the reason", lambda: "cannot be reached" in reason(cloud, server), 120)
+            assert says(cloud, server, f"test -e {AGENT} || echo none") == "none"
         wait_for_agent(cloud, server)
+        assert reason(cloud, server) == ""
+        assert "is running as PID" in says(cloud, server, f"{AGENT} status")
     finally:
         cloud.terminate(server)
 

@@ -82,14 +82,11 @@ def test_reboot_by_api_and_from_inside_starts_the_machine_again(cloud: Cloud) ->
     (instance_id,) = cloud.launch()
     cloud.wait_state(instance_id, "running")
 
-    def started() -> str:
-        return cloud.ssh(instance_id, "cut -d' ' -f22 /proc/1/stat", check=False).stdout
-
-    first = wait_for("ssh", started)
+    first = wait_for("ssh", lambda: cloud.boot(instance_id))
     cloud.aws("ec2", "reboot-instances", "--instance-ids", instance_id)
-    second = wait_for("another boot", lambda: (seen := started()) != first and seen)
+    second = wait_for("another boot", lambda: (seen := cloud.boot(instance_id)) != first and seen)
     cloud.ssh(instance_id, "sudo systemctl reboot", check=False)
-    wait_for("a third boot", lambda: (seen := started()) not in ("", first, second) and seen)
+    wait_for("a third boot", lambda: (seen := cloud.boot(instance_id)) not in ("", first, second) and seen)
     assert cloud.instance(instance_id)["State"]["Name"] == "running"
     cloud.terminate(instance_id)
 
@@ -112,7 +109,7 @@ def test_reboot_on_a_busy_host_brings_every_machine_back(cloud: Cloud) -> None:
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(6)]
     try:
         for _ in range(4):
-            started = {one: cloud.ssh(one, "cut -d' ' -f22 /proc/1/stat").stdout for one in instances}
+            started = {one: cloud.boot(one) for one in instances}
             cloud.aws("ec2", "reboot-instances", "--instance-ids", *instances)
             for one, before in started.items():
                 wait_for("another boot", partial(_booted_again, cloud, one, before), seconds=120)
@@ -125,8 +122,7 @@ def test_reboot_on_a_busy_host_brings_every_machine_back(cloud: Cloud) -> None:
 
 
 def _booted_again(cloud: Cloud, instance_id: str, started_before: str) -> bool:
-    started = cloud.ssh(instance_id, "cut -d' ' -f22 /proc/1/stat", check=False).stdout
-    return started not in ("", started_before)
+    return cloud.boot(instance_id) not in ("", started_before)
 
 
 def test_terminated_instance_stays_visible_and_its_machine_is_gone(cloud: Cloud) -> None:

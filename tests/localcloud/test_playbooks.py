@@ -64,24 +64,13 @@ def play(cloud: Cloud, env: dict[str, str], *arguments: str) -> subprocess.Compl
     )
 
 
-def one_server(cloud: Cloud, server: str) -> dict[str, str]:
-    """Return the environment that inventory/one_server.yml reads, with the host key pinned."""
-    known_hosts = cloud.pinned_host_keys(server)
-    return {
-        "GOLDFLEET_SERVER_HOST": cloud.instance(server)["PrivateIpAddress"],
-        "GOLDFLEET_SERVER_USER": "admin",
-        "GOLDFLEET_SERVER_KEY": str(cloud.key_file),
-        "ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile={known_hosts}",
-    }
-
-
 def recap(done: subprocess.CompletedProcess[str]) -> list[tuple[str, int, int]]:
     """Return (host, changed, failed or unreachable) for each host of a play's recap."""
     return [(found[0], int(found[2]), int(found[3]) + int(found[4])) for found in RECAP.findall(done.stdout)]
 
 
 def test_wrong_type_of_a_variable_stops_before_the_first_change(cloud: Cloud, server: str) -> None:
-    done = play(cloud, one_server(cloud, server), "-i", "inventory/one_server.yml",
+    done = play(cloud, cloud.server_env(server), "-i", "inventory/one_server.yml",
                 "-e", '{"base_unattended_upgrades_running": "perhaps"}')  # fmt: skip
     assert done.returncode != 0
     assert "base_unattended_upgrades_running" in done.stdout
@@ -89,23 +78,21 @@ def test_wrong_type_of_a_variable_stops_before_the_first_change(cloud: Cloud, se
 
 
 def test_unknown_variable_stops_before_the_first_change(cloud: Cloud, server: str) -> None:
-    done = play(
-        cloud, one_server(cloud, server), "-i", "inventory/one_server.yml", "-e", "web_stack_domian=example.org"
-    )
+    done = play(cloud, cloud.server_env(server), "-i", "inventory/one_server.yml", "-e", "web_stack_domian=example.org")
     assert done.returncode != 0
     assert "No role knows web_stack_domian" in done.stdout
     assert [changed for _, changed, _ in recap(done)] == [0]
 
 
 def test_bad_setting_of_the_last_role_stops_before_the_first_change(cloud: Cloud, server: str) -> None:
-    done = play(cloud, one_server(cloud, server), "-i", "inventory/one_server.yml", "-e", "web_stack_domain=Nowhere!")
+    done = play(cloud, cloud.server_env(server), "-i", "inventory/one_server.yml", "-e", "web_stack_domain=Nowhere!")
     assert done.returncode != 0
     assert "web_stack_domain is 'Nowhere!'" in done.stdout
     assert [changed for _, changed, _ in recap(done)] == [0]
 
 
 def test_check_mode_on_a_bare_server_changes_nothing(cloud: Cloud, server: str) -> None:
-    done = play(cloud, one_server(cloud, server), "-i", "inventory/one_server.yml", "--check")
+    done = play(cloud, cloud.server_env(server), "-i", "inventory/one_server.yml", "--check")
     assert done.returncode == 0, done.stdout[-3000:]
     assert cloud.ssh(server, "dpkg-query --show nginx", check=False).returncode != 0
 
@@ -113,7 +100,7 @@ def test_check_mode_on_a_bare_server_changes_nothing(cloud: Cloud, server: str) 
 def test_mirror_gone_in_the_middle_is_said_and_a_second_run_completes_and_a_third_changes_nothing(
     cloud: Cloud, server: str
 ) -> None:
-    env = one_server(cloud, server)
+    env = cloud.server_env(server)
     code, printed = play_until_mirror_is_gone(
         cloud, env, server, "web_stack : Install nginx and what the runtime needs"
     )

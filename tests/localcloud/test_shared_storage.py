@@ -4,13 +4,12 @@ A file system in memory stands where NFS would be, for which the kernel below co
 is the role's own unit, with what it mounts replaced; molecule's scenario `automount` mounts at the first use.
 """
 
-import json
 import shlex
 import subprocess
 
 import pytest
 
-from tests.localcloud.conftest import BIN, ROOT, Cloud, wait_for
+from tests.localcloud.conftest import Cloud, wait_for
 
 SHARES = [{"path": "/srv/shared-files/media", "server": "fs-0123456789abcdef0.efs.us-east-1.amazonaws.com"}]
 UNIT = "srv-shared\\x2dfiles-media.mount"
@@ -29,17 +28,7 @@ def apply(cloud: Cloud, server: str) -> subprocess.CompletedProcess[str]:
     """Run the role on a server; nothing is mounted yet, as in a bake."""
     playbook = cloud.folder / "shares.yml"
     playbook.write_text(PLAYBOOK)
-    known_hosts = cloud.pinned_host_keys(server)
-    env = {
-        "GOLDFLEET_SERVER_HOST": cloud.instance(server)["PrivateIpAddress"], "GOLDFLEET_SERVER_KEY": str(cloud.key_file),
-        "ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile={known_hosts}",
-    }  # fmt: skip
-    variables = json.dumps({"shared_storage_mounts": SHARES, "shared_storage_running": False})
-    command = [str(BIN / "ansible-playbook"), "-i", "inventory/one_server.yml", str(playbook), "-e", variables]
-    return subprocess.run(
-        command, cwd=ROOT, env=cloud.env | env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        timeout=600,
-    )  # fmt: skip
+    return cloud.play(server, playbook, {"shared_storage_mounts": SHARES, "shared_storage_running": False})
 
 
 @pytest.mark.long

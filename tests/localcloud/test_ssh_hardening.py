@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.localcloud.conftest import BIN, ROOT, Cloud, wait_for
+from tests.localcloud.conftest import Cloud, wait_for
 
 PLAYBOOK = """---
 - name: Configure one server with role base
@@ -43,29 +43,15 @@ def server(cloud: Cloud, stranger: list[Path], tmp_path_factory: pytest.TempPath
     assert login(cloud, instance_id, "ada", stranger[:1], "sudo -n id -un").stdout == "root\n"
     configure(cloud, instance_id, playbook, {})
 
-    def started() -> str:
-        return cloud.ssh(instance_id, "cut -d' ' -f22 /proc/1/stat", check=False).stdout
-
-    first = started()
+    first = cloud.boot(instance_id)
     cloud.aws("ec2", "reboot-instances", "--instance-ids", instance_id)
-    wait_for("another boot", lambda: started() not in ("", first))
+    wait_for("another boot", lambda: cloud.boot(instance_id) not in ("", first))
     return instance_id
 
 
 def configure(cloud: Cloud, instance_id: str, playbook: Path, settings: dict[str, Any]) -> None:
     """Run the playbook on the server; POSIX is a language that cloud-init would not choose."""
-    known_hosts = cloud.pinned_host_keys(instance_id)
-    env = cloud.env | {
-        "GOLDFLEET_SERVER_HOST": cloud.instance(instance_id)["PrivateIpAddress"],
-        "GOLDFLEET_SERVER_USER": "admin",
-        "GOLDFLEET_SERVER_KEY": str(cloud.key_file),
-        "ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile={known_hosts}",
-    }
-    variables = json.dumps(settings | {"base_locale": "POSIX"})
-    command = [str(BIN / "ansible-playbook"), "-i", "inventory/one_server.yml", "-e", variables, str(playbook)]
-    done = subprocess.run(
-        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    done = cloud.play(instance_id, playbook, settings | {"base_locale": "POSIX"})
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
 
 
