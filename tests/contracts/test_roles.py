@@ -13,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 PROJECT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir() if (path / "tasks").is_dir())
 SCENARIOS = ("default", "alternative")
+FILES_OF_TASKS = ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks")
 SPECS = sorted(path.name for kind in ("fleet", "foundation") for path in (PROJECT / "tests" / kind).glob("test_*.py"))
 """Specs of servers, and of the account's part that role aws_foundation builds."""
 
@@ -149,12 +150,24 @@ def test_role_depends_on_no_other(role: str) -> None:
 def test_task_list_is_a_table_of_contents(role: str) -> None:
     """tasks/main.yml names the parts and does nothing itself."""
     tasks = read_yaml(PROJECT / "roles" / role / "tasks/main.yml")
-    assert {key for task in tasks for key in task} <= {"name", "ansible.builtin.import_tasks", "when"}
+    assert {key for task in tasks for key in task} <= {"name", *FILES_OF_TASKS, "when"}
 
 
 def test_golden_image_is_the_app_server_sealed() -> None:
     """A golden image has the roles of a server, in the same order, and the seal last."""
     assert read_play_roles("golden_image.yml") == [*read_play_roles("app_server.yml"), "golden_seal"]
+
+
+@pytest.mark.parametrize("playbook", ["app_server.yml", "golden_image.yml"])
+def test_play_judges_the_settings_of_each_of_its_roles_before_the_first(playbook: str) -> None:
+    """It tells the roles that it has done so, and then nobody else does."""
+    (play,) = read_yaml(PROJECT / "playbooks" / playbook)
+    assert play["vars"]["goldfleet_settings_are_judged"] is True
+    tasks = [task for task in play["pre_tasks"] if "ansible.builtin.import_tasks" not in task]
+    tasks += read_yaml(PROJECT / "playbooks/tasks/preflight.yml")
+    judged = [task["ansible.builtin.import_role"] for task in tasks if "ansible.builtin.import_role" in task]
+    assert {role["tasks_from"] for role in judged} == {"preflight"}
+    assert sorted(role["name"] for role in judged) == sorted(read_play_roles(playbook))
 
 
 @pytest.mark.parametrize("collection", sorted(read_collections()))
