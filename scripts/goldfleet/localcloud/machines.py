@@ -4,8 +4,13 @@ One method an act: make, start, stop, remove, commit, console. Knows containers 
 (`ec2/lifecycle.py` decides those) and nothing of moto.
 """
 
+import os
+import select
 import subprocess
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 
 from goldfleet.localcloud import firewall
 from goldfleet.localcloud.podman import Podman, PodmanError
@@ -35,6 +40,7 @@ class Machines:
     podman: Podman
     state: CloudState
     last_words: dict[str, bytes] = field(default_factory=dict)
+    ended: SimpleQueue[str] = field(default_factory=SimpleQueue)  # ids of machines whose run is over, however it ended
 
     def name(self, instance_id: str) -> str:
         """Return the container's name."""
@@ -58,18 +64,35 @@ class Machines:
         )  # fmt: skip
 
     def start(self, instance_id: str, table: str) -> None:
-        """Start a stopped or new machine; its packet filters stand before its first process runs."""
+        """Start a stopped or new machine; its packet filters stand before its first process runs.
+
+        When this run of it is over, its id is put into `ended`.
+        """
         name = self.name(instance_id)
-        self.podman.wait_until_cleaned_up(name)
+        container_id = self._inspect(instance_id, "{{.Id}}")
+        self.podman.wait_until_cleaned_up(container_id)
         self.podman.run("init", name)
-        self.enforce(instance_id, table)
+        pid = self._pid(instance_id)
+        firewall.enforce(pid, table)
+
+        def settle() -> None:
+            self.podman.wait_until_cleaned_up(container_id)
+            self.ended.put(instance_id)
+
+        when_ended(pid, settle)
         self.podman.run("start", name)
 
     def enforce(self, instance_id: str, table: str) -> None:
         """Replace a machine's packet filters; nothing happens when it is not running."""
-        pid = int(self.podman.run("inspect", "--format", "{{.State.Pid}}", self.name(instance_id)).strip() or 0)
+        pid = self._pid(instance_id)
         if pid > 0:
             firewall.enforce(pid, table)
+
+    def _pid(self, instance_id: str) -> int:
+        return int(self._inspect(instance_id, "{{.State.Pid}}") or 0)
+
+    def _inspect(self, instance_id: str, template: str) -> str:
+        return self.podman.run("inspect", "--format", template, self.name(instance_id)).strip()
 
     def stop(self, instance_id: str) -> None:
         """Shut a machine down in order; after 20 s it is killed."""
@@ -102,9 +125,7 @@ class Machines:
     def is_running(self, instance_id: str) -> bool:
         """Say whether the machine runs now."""
         try:
-            return (
-                self.podman.run("inspect", "--format", "{{.State.Running}}", self.name(instance_id)).strip() == "true"
-            )
+            return self._inspect(instance_id, "{{.State.Running}}") == "true"
         except PodmanError:
             return False
 
@@ -120,3 +141,20 @@ class Machines:
         command = ["podman", *self.podman.settings.global_options(), "logs", self.name(instance_id)]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         return done.stdout[-CONSOLE_BYTES:] if done.returncode == 0 else self.last_words.get(instance_id, b"")
+
+
+def when_ended(pid: int, act: Callable[[], None]) -> None:
+    """Call `act` in a thread of its own once a process has ended; raises ProcessLookupError when there is none.
+
+    The kernel tells (pidfd_open(2)). `podman events` does not do: it falls silent when podman shortens its event log.
+    """
+    descriptor = os.pidfd_open(pid)
+
+    def wait() -> None:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll()
+        os.close(descriptor)
+        act()
+
+    threading.Thread(target=wait, name=f"end of {pid}", daemon=True).start()

@@ -103,13 +103,12 @@ class Podman:
         options = ["--all"] if all_states else []
         return self.json("ps", *options, "--filter", f"label={label}", "--format", "json") or []
 
-    def wait_until_cleaned_up(self, name: str, timeout_seconds: float = 30) -> None:
-        """Wait until nothing is left to do for an earlier run of a container, at most `timeout_seconds`.
+    def wait_until_cleaned_up(self, container_id: str, timeout_seconds: float = 30) -> None:
+        """Wait until nothing is left to do for a run of a container that is over, at most `timeout_seconds`.
 
         Conmon ends by becoming `podman container cleanup`, which may come late on a busy host. Met by a container that was
         meanwhile initialised for its next run, it would tear that one down.
         """
-        container_id = self.run("inspect", "--format", "{{.Id}}", name).strip()
         deadline = time.monotonic() + timeout_seconds
         while is_named_by_a_process(container_id) and time.monotonic() < deadline:
             time.sleep(0.05)

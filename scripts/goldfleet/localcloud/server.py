@@ -11,11 +11,11 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from dnslib.server import DNSLogger, DNSServer, TCPServer, UDPServer
@@ -100,7 +100,6 @@ class LocalCloudServer:
         self._folder = folder
         self._state: CloudState = state
         self._servers: list[Any] = []
-        self._events: subprocess.Popen[str] | None = None
         self._engine: autoscaling.Engine | None = None
 
     def start(self) -> None:
@@ -119,15 +118,13 @@ class LocalCloudServer:
         self._serve(gate, self._state.gateway, self._state.tls_port, tls=True)
         self._serve(MetadataService(MotoMetadataSource(world, backend)), self._state.gateway, self._state.metadata_port)
         self._serve_names()
-        self._watch_machines(backend.machine_ended, world.lock)
+        self._watch_machines(world.machines.ended, backend.machine_ended, world.lock)
         log.info("cloud %s serves %s", self._state.cloud_id, self._state.endpoint_url)
 
     def stop(self) -> None:
         """Close every listener."""
         if self._engine is not None:
             self._engine.stop()
-        if self._events is not None:
-            self._events.terminate()
         for server in self._servers:
             threading.Thread(target=server.shutdown, daemon=True).start()
 
@@ -190,21 +187,14 @@ class LocalCloudServer:
         self._servers.append(server)
         threading.Thread(target=server.serve_forever, name=name, daemon=True).start()
 
-    def _watch_machines(self, ended: Callable[[str], None], lock: threading.RLock) -> None:
-        """Follow podman's events, so that a machine that ends by itself is noticed; podman dies with this process."""
-        command = ["setpriv", "--pdeathsig", "KILL", "podman", "events", "--format", "json", "--since", "1s",
-                   "--filter", f"label={self._state.label}", "--filter", "event=died"]  # fmt: skip
-        self._events = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        stream = self._events.stdout
-
+    def _watch_machines(self, ended: SimpleQueue[str], settle: Callable[[str], None], lock: threading.RLock) -> None:
         def follow() -> None:
-            for line in stream or ():
-                instance_id = json.loads(line).get("Attributes", {}).get("goldfleet.instance")
-                if instance_id:
-                    with lock:
-                        ended(instance_id)
+            while True:
+                instance_id = ended.get()
+                with lock:
+                    settle(instance_id)
 
-        threading.Thread(target=follow, name="events", daemon=True).start()
+        threading.Thread(target=follow, name="ended", daemon=True).start()
 
 
 def listen(address: str, port: int) -> socket.socket:
