@@ -14,10 +14,8 @@ ratio would be larger.
 import argparse
 import functools
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import boto3
@@ -27,7 +25,7 @@ from goldfleet.demo.logs import read_events
 from goldfleet.localcloud.state import StateFolder
 from tests.bench.fleet_site import running_fleet
 from tests.bench.roles_floor import Floor, work_out
-from tests.bench.roles_site import Applied, apply, bare_server, install_mitogen, open_doors, prove_served, run_floor
+from tests.bench.roles_site import Applied, apply, bare_server, open_doors, prove_served, run_floor
 from tests.localcloud.conftest import wait_for
 from tests.localcloud.fleets import Fleet
 
@@ -46,12 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rounds = parser.parse_args(arguments).rounds
     applied: Figures = {}
     launched: Figures = {}
-    with running_fleet() as fleet, tempfile.TemporaryDirectory() as folder:
+    with running_fleet() as fleet:
         open_doors(fleet.cloud)
-        mitogen = install_mitogen(Path(folder))
         floor = find_floor(fleet)
         for number in range(rounds):
-            measure_applying(fleet, floor, mitogen, applied)
+            measure_applying(fleet, floor, applied)
             show(f"round {number + 1}", applied)
         user_data = floor.script(f"curl --silent --fail '{archive_address(fleet, floor)}'")
         for number in range(rounds):
@@ -73,11 +70,11 @@ def find_floor(fleet: Fleet) -> Floor:
     return floor
 
 
-def measure_applying(fleet: Fleet, floor: Floor, mitogen: Path, figures: Figures) -> None:
+def measure_applying(fleet: Fleet, floor: Floor, figures: Figures) -> None:
     """Have each way configure a fresh server, and keep its seconds."""
-    for name, folder in (("pipelining", None), ("mitogen", mitogen)):
+    for name, with_mitogen in (("pipelining", False), ("mitogen", True)):
         server = bare_server(fleet.cloud)
-        keep_runs(figures, name, functools.partial(apply, fleet.cloud, server, folder))
+        keep_runs(figures, name, functools.partial(apply, fleet.cloud, server, with_mitogen=with_mitogen))
         prove_served(fleet.cloud, server)
         fleet.cloud.terminate(server)
     server = bare_server(fleet.cloud)

@@ -3,20 +3,19 @@
 Neighbours: roles_floor, which works out the script; roles, which measures and compares.
 """
 
-import os
 import re
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_mitogen.plugins import strategy
+
 from tests.bench.roles_floor import Floor
 from tests.localcloud.conftest import BIN, ROOT, Cloud
 
-MITOGEN = "mitogen==0.3.54"
 RECAP = re.compile(r"^\S+\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=0\s+failed=0\s", re.MULTILINE)
 
 
@@ -49,9 +48,9 @@ def bare_server(cloud: Cloud) -> str:
     return server
 
 
-def apply(cloud: Cloud, server: str, mitogen: Path | None = None) -> Applied:
-    """Run app_server.yml against a server, with Mitogen from a folder if one is given."""
-    env = cloud.server_env(server) | dict(mitogen_settings(mitogen) if mitogen else {})
+def apply(cloud: Cloud, server: str, *, with_mitogen: bool = False) -> Applied:
+    """Run app_server.yml against a server, by pipelining or with Mitogen."""
+    env = cloud.server_env(server) | dict(mitogen_settings() if with_mitogen else {})
     command = [str(BIN / "ansible-playbook"), "-i", "inventory/one_server.yml", "playbooks/app_server.yml"]
     started = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
@@ -64,20 +63,9 @@ def apply(cloud: Cloud, server: str, mitogen: Path | None = None) -> Applied:
     return Applied(seconds, int(recap[1]), int(recap[2]))
 
 
-def install_mitogen(folder: Path) -> Path:
-    """Install Mitogen into a folder of its own, where nothing but this bench finds it; return the folder."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), MITOGEN]
-    subprocess.run(command, check=True, env=dict(os.environ), stdout=subprocess.DEVNULL)
-    return folder
-
-
-def mitogen_settings(folder: Path) -> Mapping[str, str]:
-    """Return the environment variables that have Ansible use Mitogen."""
-    return {
-        "ANSIBLE_STRATEGY": "mitogen_linear",
-        "ANSIBLE_STRATEGY_PLUGINS": str(folder / "ansible_mitogen" / "plugins" / "strategy"),
-        "PYTHONPATH": str(folder),
-    }
+def mitogen_settings() -> Mapping[str, str]:
+    """Return the environment variables that have Ansible use Mitogen, as README.md gives them."""
+    return {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": strategy.__path__[0]}
 
 
 def run_floor(cloud: Cloud, server: str, floor: Floor) -> float:

@@ -1,7 +1,8 @@
 """Mutate the roles and see what notices: python -m tests.mutation [ROLE ...]
 
 Needs root, podman and the Debian mirror. An interrupted run goes on where it was when it is started again.
-Exit codes: 0 every mutant is caught or listed with a reason, 1 a survivor without a reason or a reason without a survivor,
+Exit codes: 0 every mutant is caught or listed with a reason, 1 a survivor without a reason, a reason without a survivor
+or (--table) a mutant without a verdict,
 2 usage or a role that does not pass by itself, 3 another run is at work in this tree, 5 stopped.
 """
 
@@ -22,11 +23,12 @@ from typing import TextIO, TypeVar
 
 from goldfleet.errors import StoppedError
 from goldfleet.stop import StopFlag, catch_signals
+from tests.mutation.basis import Basis
 from tests.mutation.machines import Machines, ToolError
 from tests.mutation.mutants import Mutant
 from tests.mutation.plays import Place, Runner
 from tests.mutation.prepare import prepare
-from tests.mutation.project import SCENARIOS, TREE, Project, copy_project, write_mutant
+from tests.mutation.project import MORE_SCENARIOS, SCENARIOS, TREE, Project, copy_project, write_mutant
 from tests.mutation.results import Shelf, Verdict, problems, read_reasons
 from tests.mutation.table import render, render_progress
 from tests.mutation.trial import Trial, control
@@ -45,6 +47,10 @@ class Choice:
     only: str
     jobs: int
     is_again: bool
+
+    def scenarios_of(self, role: str) -> tuple[str, ...]:
+        """Return the scenarios whose variables a role's mutants are tried with."""
+        return self.scenarios or (*SCENARIOS, *MORE_SCENARIOS.get(role, ()))
 
     def wanted(self, project: Project, role: str) -> list[Mutant]:
         """Return the mutants of a role that are asked for."""
@@ -66,28 +72,29 @@ class Session:
     def try_role(self, role: str) -> list[Verdict]:
         """Return the verdict of each mutant of a role, in the role's order."""
         project = self.runner.project
-        depends_on = f"{project.digest(role)} {self.machines.base} {self.choice.scenarios}"
+        basis = project.basis(role)
         mutants = self.choice.wanted(project, role)
-        kept = {} if self.choice.is_again else {m: v for m in mutants if (v := self.shelf.read(m, depends_on))}
+        kept = {} if self.choice.is_again or self.choice.scenarios else self.shelf.read(mutants, basis)
         left = [mutant for mutant in mutants if mutant not in kept]
         say(f"{role}: {len(mutants)} mutants, {len(kept)} verdicts kept from earlier runs")
+        self.shelf.tidy(role, project.mutants(role))
         if not left:
-            self.defects.extend(self.shelf.read_defects(role, depends_on))
+            self.defects.extend(self.shelf.read_defects(role, basis))
             return [kept[mutant] for mutant in mutants]
-        trial = self._prepared(role, depends_on)
-        futures = [self.pool.submit(self._try, trial, mutant, number, depends_on) for number, mutant in enumerate(left)]
+        trial = self._prepared(role, basis)
+        futures = [self.pool.submit(self._try, trial, mutant, number, basis) for number, mutant in enumerate(left)]
         for number, verdict in enumerate(finished(futures), 1):
             say(render_progress(verdict, number, len(left)))
         tried = {future.result().mutant: future.result() for future in futures}
         return [(kept | tried)[mutant] for mutant in mutants]
 
-    def _prepared(self, role: str, depends_on: str) -> Trial:
+    def _prepared(self, role: str, basis: Basis) -> Trial:
         """Return what a role's mutants are tried with, once the role itself has passed."""
         say(f"{role}: making what its mutants start from")
         scratch = self.scratch / role
         looks = [
             partial(prepare, self.machines, self.runner, role, scenario, scratch / f"prepare-{scenario}")
-            for scenario in self.choice.scenarios
+            for scenario in self.choice.scenarios_of(role)
         ]
         grounds = {ground.scenario: ground for ground in self._side_by_side(looks)}
         place = Place(self.runner.project.folder / "roles", scratch / "control")
@@ -96,7 +103,8 @@ class Session:
         defects = [f"role {role} itself does not pass '{one.step}': {one.kind} {one.proof}" for one in missed]
         for defect in defects:
             say(f"{defect}; that step counts for nothing here")
-        self.shelf.write_defects(role, depends_on, defects)
+        if not self.choice.scenarios:
+            self.shelf.write_defects(role, basis, defects)
         self.defects.extend(defects)
         return replace(trial, skipped=frozenset(finding.step for finding in missed))
 
@@ -105,14 +113,15 @@ class Session:
         list(finished(futures))
         return [future.result() for future in futures]
 
-    def _try(self, trial: Trial, mutant: Mutant, number: int, depends_on: str) -> Verdict:
+    def _try(self, trial: Trial, mutant: Mutant, number: int, basis: Basis) -> Verdict:
         """Try one mutant in a folder of its own."""
         folder = self.scratch / mutant.role / str(number)
         started = time.monotonic()
         roles = write_mutant(self.runner.project, mutant, folder / "roles")
         finding = replace(trial, place=Place(roles, folder / "scratch")).try_mutant(mutant)
         verdict = Verdict(mutant, finding, time.monotonic() - started)
-        self.shelf.write(verdict, depends_on)
+        if not self.choice.scenarios:
+            self.shelf.write(verdict, basis)
         shutil.rmtree(folder)
         return verdict
 
@@ -130,7 +139,7 @@ def finished(futures: Sequence[Future[T]]) -> Iterator[T]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, mutate, print the table and return the exit code."""
     chosen = parse(arguments)
-    choice = Choice(tuple(chosen.roles), tuple(chosen.scenario or SCENARIOS), chosen.only, chosen.jobs, chosen.again)
+    choice = Choice(tuple(chosen.roles), tuple(chosen.scenario or ()), chosen.only, chosen.jobs, chosen.again)
     FOLDER.mkdir(parents=True, exist_ok=True)
     try:
         with alone(FOLDER / "lock") as scratch:
@@ -142,6 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if chosen.list:
                 say("\n".join(str(mutant) for role in roles for mutant in choice.wanted(project, role)))
                 return 0
+            if chosen.table:
+                return show_kept(choice, project, roles)
             verdicts, defects = run(choice, project, roles, scratch)
     except (ToolError, ValueError) as error:
         say(f"mutation: {error}", sys.stderr)
@@ -168,7 +179,7 @@ def run(choice: Choice, project: Project, roles: Sequence[str], scratch: Path) -
     machines = Machines(TREE)
     machines.remove_all()
     pool = ThreadPoolExecutor(choice.jobs)
-    session = Session(choice, machines, Runner(project, stop), Shelf(FOLDER / "verdicts"), scratch, pool)
+    session = Session(choice, machines, Runner(project, stop), Shelf(), scratch, pool)
     with catch_signals(stop):
         try:
             return [verdict for role in roles for verdict in session.try_role(role)], session.defects
@@ -177,14 +188,28 @@ def run(choice: Choice, project: Project, roles: Sequence[str], scratch: Path) -
             machines.remove_all()
 
 
-def report(verdicts: Sequence[Verdict], whole_roles: Sequence[str], defects: Sequence[str]) -> int:
+def show_kept(choice: Choice, project: Project, roles: Sequence[str]) -> int:
+    """Print the table of the verdicts that earlier runs left, try nothing, and return the exit code."""
+    shelf, verdicts, untried, defects = Shelf(), list[Verdict](), list[Mutant](), list[str]()
+    for role in roles:
+        mutants, basis = choice.wanted(project, role), project.basis(role)
+        kept = shelf.read(mutants, basis)
+        verdicts += [kept[mutant] for mutant in mutants if mutant in kept]
+        untried += [mutant for mutant in mutants if mutant not in kept]
+        defects += shelf.read_defects(role, basis)
+    return report(verdicts, (), defects, untried)
+
+
+def report(
+    verdicts: Sequence[Verdict], whole_roles: Sequence[str], defects: Sequence[str], untried: Sequence[Mutant] = ()
+) -> int:
     """Print the table and what is wrong with the list of survivors; return the exit code."""
     reasons = read_reasons()
-    say("\n" + render(verdicts, reasons))
+    say("\n" + render(verdicts, reasons, untried))
     wrong = [*defects, *problems(verdicts, reasons, whole_roles)]
     for problem in wrong:
         say(f"mutation: {problem}", sys.stderr)
-    return 1 if wrong else 0
+    return 1 if wrong or untried else 0
 
 
 @contextmanager
@@ -205,11 +230,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the parsed command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description="Mutate the roles; see what notices.")
     parser.add_argument("roles", nargs="*", metavar="ROLE", help="all roles of a server when none is named")
-    parser.add_argument("--scenario", action="append", choices=SCENARIOS, help="only this scenario's variables")
+    parser.add_argument(
+        "--scenario", action="append", choices=SCENARIOS, help="only this scenario's variables; keeps no verdict"
+    )
     parser.add_argument("--only", default="", metavar="TEXT", help="only mutants whose line in --list has this text")
     parser.add_argument("--jobs", type=int, default=JOBS, help=f"mutants at a time (default {JOBS})")
     parser.add_argument("--again", action="store_true", help="try again what has a verdict from an earlier run")
     parser.add_argument("--list", action="store_true", help="print the mutants and try none")
+    parser.add_argument("--table", action="store_true", help="print what earlier runs came to and try nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts as JSON too")
     return parser.parse_args(arguments)
 

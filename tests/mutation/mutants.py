@@ -6,7 +6,7 @@ not kept, since Ansible does not read them. Neighbour: rules, which alters one t
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,10 @@ class Place:
     path: Path
     line: int
     name: str
+
+    def is_called_one_of(self, tasks: Collection[str]) -> bool:
+        """Say whether the task is among these names, which are not told apart where one comes twice."""
+        return any(self.name == task or self.name.startswith(f"{task} (") for task in tasks)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 Reads files only. Neighbours: mutants, which needs the text of a role; trial, which needs its scenarios and specs.
 """
 
-import hashlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from tests.mutation.basis import Basis, digest_files, digest_tests
 from tests.mutation.mutants import Mutant, make_mutants
 
 TREE = Path(__file__).resolve().parents[2]
@@ -23,8 +23,10 @@ SPECS = {"golden_seal": "sealed_machine.py"}
 NOT_RESTARTED = frozenset({"golden_seal"})
 """Roles whose machine is not started again, as in .config/molecule/side_effect.yml."""
 SCENARIOS = ("default", "alternative")
+MORE_SCENARIOS = {"web_stack": ("php", "static")}
+"""Scenarios that ask nothing more of a machine than those; what survives those is tried on these too."""
 PARTS = ("tasks", "handlers")
-CODE = ("rules.py", "trial.py", "prepare.py")
+CODE = ("trial.py", "prepare.py")
 """Parts of this tool that decide what a verdict is."""
 
 
@@ -74,16 +76,22 @@ class Project:
         """Return the file with a role's specs, relative to the project."""
         return Path("tests/fleet") / SPECS.get(role, f"test_{role}.py")
 
-    def digest(self, role: str) -> str:
-        """Return a digest of all that a verdict about a mutant of this role depends on, but for the mutant itself."""
-        trees = [Path("roles") / name for name in (role, *self.roles_before(role))]
-        trees += [Path(".config/molecule"), Path("tests/fleet/conftest.py"), self.specs(role)]
-        trees += [Path("tests/functional/roles/test_settings.py"), Path(f"tests/functional/roles/settings/{role}.yml")]
-        trees += [Path("tests/mutation") / name for name in CODE]
-        total = hashlib.sha256()
-        for path in (path for tree in trees for path in _files(self.folder / tree)):
-            total.update(f"{path.relative_to(self.folder)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-        return total.hexdigest()
+    def basis(self, role: str) -> Basis:
+        """Return what verdicts about mutants of this role rest on."""
+        shared = [Path(".config/molecule"), Path("tests/fleet/conftest.py")]
+        shared += [Path("tests/mutation") / name for name in CODE]
+        roles = [Path("roles") / name for name in (role, *self.roles_before(role))]
+        settings = [
+            Path("tests/functional/roles/test_settings.py"),
+            Path(f"tests/functional/roles/settings/{role}.yml"),
+        ]
+        specs = self.specs(role)
+        return Basis(
+            role=digest_files(self.folder, [*roles, *shared]),
+            specs=digest_files(self.folder, [specs]),
+            settings=digest_files(self.folder, settings),
+            tests=digest_tests((self.folder / specs).read_text(encoding="utf-8")),
+        )
 
 
 def copy_project(target: Path) -> Project:
@@ -107,11 +115,6 @@ def write_mutant(project: Project, mutant: Mutant, folder: Path) -> Path:
     shutil.copytree(project.folder / "roles" / mutant.role, folder / mutant.role, symlinks=True)
     (folder / mutant.role / mutant.place.file).write_text(mutant.content, encoding="utf-8")
     return folder
-
-
-def _files(tree: Path) -> list[Path]:
-    found = sorted(tree.rglob("*")) if tree.is_dir() else [tree]
-    return [path for path in found if path.is_file() and path.name != "README.md" and path.suffix != ".pyc"]
 
 
 def _read(path: Path) -> Any:

@@ -1,21 +1,24 @@
 """Keeps verdicts between runs, and compares survivors with the reasons that are written down for them.
 
-A verdict is kept under a digest of all that it depends on, so that an interrupted run goes on where it was.
+All verdicts take hours, so they land with the project; each holds while what it rests on is the same (basis).
 """
 
-import hashlib
 import json
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+import threading
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.mutation.basis import Basis, digest
+from tests.mutation.findings import Finding
 from tests.mutation.mutants import Mutant
-from tests.mutation.trial import Finding
 
 REASONS = Path(__file__).with_name("survivors.yml")
+VERDICTS = Path(__file__).with_name("verdicts")
+ITSELF = "the role itself"
 Key = tuple[str, str, str]
 
 
@@ -38,46 +41,73 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Shelf:
-    """Verdicts on disk, one file each."""
+    """Verdicts that land with the project: one file for each role, one line for each mutant."""
 
-    folder: Path
+    folder: Path = VERDICTS
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def read(self, mutant: Mutant, depends_on: str) -> Verdict | None:
-        """Return the verdict of an earlier run over the same role, specs and change."""
-        try:
-            kept = json.loads(self._file(mutant, depends_on).read_text())
-        except FileNotFoundError:
-            return None
-        finding = Finding(**kept["finding"]) if kept["finding"] else None
-        return Verdict(mutant, finding, kept["seconds"], was_kept=True)
+    def read(self, mutants: Sequence[Mutant], basis: Basis) -> dict[Mutant, Verdict]:
+        """Return the verdicts of earlier runs that hold still: same change, same role, same proofs."""
+        found = {}
+        for mutant in mutants:
+            kept = self._load(mutant.role).get(_line(mutant))
+            if kept is None:
+                continue
+            finding = Finding(**kept["caught"]) if kept["caught"] else None
+            if kept["basis"] == _basis(mutant, finding, basis):
+                found[mutant] = Verdict(mutant, finding, 0.0, was_kept=True)
+        return found
 
-    def write(self, verdict: Verdict, depends_on: str) -> None:
+    def write(self, verdict: Verdict, basis: Basis) -> None:
         """Keep a verdict."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file = self._file(verdict.mutant, depends_on)
-        finding = asdict(verdict.finding) if verdict.finding else None
-        unfinished = file.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps({"finding": finding, "seconds": verdict.seconds}))
-        unfinished.rename(file)
+        caught = asdict(verdict.finding) if verdict.finding else None
+        with self.lock:
+            kept = self._load(verdict.mutant.role)
+            kept[_line(verdict.mutant)] = {"caught": caught, "basis": _basis(verdict.mutant, verdict.finding, basis)}
+            self._save(verdict.mutant.role, kept)
 
-    def read_defects(self, role: str, depends_on: str) -> list[str]:
+    def tidy(self, role: str, mutants: Sequence[Mutant]) -> None:
+        """Forget what is no mutant of a role any more."""
+        with self.lock:
+            kept, lines = self._load(role), {*map(_line, mutants), ITSELF}
+            if kept.keys() - lines:
+                self._save(role, {line: kept[line] for line in kept.keys() & lines})
+
+    def read_defects(self, role: str, basis: Basis) -> list[str]:
         """Return what the role itself did not pass when verdicts about it were made."""
-        try:
-            return list(json.loads(self._defects(role, depends_on).read_text()))
-        except FileNotFoundError:
-            return []
+        kept = self._load(role).get(ITSELF, {})
+        return list(kept["defects"]) if kept.get("basis") == basis.of(None) else []
 
-    def write_defects(self, role: str, depends_on: str, defects: list[str]) -> None:
+    def write_defects(self, role: str, basis: Basis, defects: list[str]) -> None:
         """Keep what the role itself does not pass."""
+        with self.lock:
+            kept = self._load(role)
+            kept.pop(ITSELF, None)
+            self._save(role, kept | ({ITSELF: {"defects": defects, "basis": basis.of(None)}} if defects else {}))
+
+    def _load(self, role: str) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self._file(role).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+
+    def _save(self, role: str, kept: Mapping[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._defects(role, depends_on).write_text(json.dumps(defects))
+        lines = ",\n".join(f"  {json.dumps(line)}: {json.dumps(kept[line])}" for line in sorted(kept))
+        unfinished = self._file(role).with_suffix(".unfinished")
+        unfinished.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+        unfinished.rename(self._file(role))
 
-    def _defects(self, role: str, depends_on: str) -> Path:
-        return self.folder / f"role-{hashlib.sha256(f'{role} {depends_on}'.encode()).hexdigest()[:24]}.json"
+    def _file(self, role: str) -> Path:
+        return self.folder / f"{role}.json"
 
-    def _file(self, mutant: Mutant, depends_on: str) -> Path:
-        text = "\0".join((depends_on, mutant.place.file, *mutant.key, mutant.content))
-        return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
+
+def _line(mutant: Mutant) -> str:
+    return f"{mutant.place.file}: {mutant.place.name}: {mutant.mutation}"
+
+
+def _basis(mutant: Mutant, finding: Finding | None, basis: Basis) -> str:
+    return digest(mutant.content, basis.of(finding))
 
 
 def read_reasons(file: Path = REASONS) -> dict[Key, str]:

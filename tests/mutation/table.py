@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from tests.mutation.findings import CONVERGE, PREVIEW, RESTART, SECOND_RUN, SETTINGS, SPEC
+from tests.mutation.mutants import Mutant
 from tests.mutation.results import Key, Verdict
-from tests.mutation.trial import CONVERGE, PREVIEW, RESTART, SECOND_RUN, SETTINGS, SPEC
 
 COLUMNS = {
     "converge": (CONVERGE,), "spec": (SPEC,), "run again": (SECOND_RUN, RESTART, PREVIEW), "settings": (SETTINGS,),
@@ -12,8 +13,8 @@ COLUMNS = {
 """How a mutant was caught; the third column is a second run, a restart or a preview."""
 
 
-def render(verdicts: Sequence[Verdict], reasons: Mapping[Key, str]) -> str:
-    """Return the table of roles, and below it the survivors with their reasons."""
+def render(verdicts: Sequence[Verdict], reasons: Mapping[Key, str], untried: Sequence[Mutant] = ()) -> str:
+    """Return the table of roles, below it the survivors with their reasons, and how many mutants have no verdict."""
     heading = (
         f"{'role':18} {'tasks':>6} {'mutants':>8}" + "".join(f"{name:>11}" for name in COLUMNS) + f"{'survivors':>11}"
     )
@@ -22,7 +23,11 @@ def render(verdicts: Sequence[Verdict], reasons: Mapping[Key, str]) -> str:
     total = [_row("all", verdicts)] if len(roles) > 1 else []
     survivors = [verdict for verdict in verdicts if verdict.finding is None]
     told = [f"  {one.mutant}\n    {reasons.get(one.mutant.key, 'NO REASON GIVEN')}" for one in survivors]
-    return "\n".join([heading, *rows, *total, *(["", "survivors:", *told] if told else [])])
+    counts = Counter(mutant.role for mutant in untried)
+    missing = [f"no verdict yet: {', '.join(f'{count} of {role}' for role, count in counts.items())}"] if counts else []
+    return "\n".join(
+        [heading, *rows, *total, *(["", "survivors:", *told] if told else []), *(["", *missing] if missing else [])]
+    )
 
 
 def render_progress(verdict: Verdict, number: int, total: int) -> str:

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.mutation.mutants import Mutant, find_places, make_mutants
+from tests.mutation.mutants import Mutant, Place, find_places, make_mutants
 from tests.mutation.project import NOT_RESTARTED, NOT_SERVERS, SPECS, TREE, Project
 from tests.mutation.rules import module_of
 
@@ -199,3 +199,16 @@ def test_exceptions_are_molecules_own() -> None:
     (restart, *_) = yaml.safe_load((molecule / "side_effect.yml").read_text())
     assert str(SPECS) in verify["vars"]["molecule_specs"]
     assert f"not in {sorted(NOT_SERVERS | NOT_RESTARTED, reverse=True)}" in restart["vars"]["molecule_restarts"]
+
+
+@pytest.mark.parametrize(
+    ("name", "tasks", "is_one"),
+    [
+        ("Write", {"Write"}, True),
+        ("Write (tasks/a.yml)", {"Write"}, True),
+        ("Write it", {"Write"}, False),
+        ("Write", set(), False),
+    ],
+)
+def test_task_is_known_by_the_name_that_ansible_prints(name: str, tasks: set[str], is_one: bool) -> None:
+    assert Place("tasks/main.yml", (0,), 1, name).is_called_one_of(tasks) is is_one

@@ -1,15 +1,18 @@
 """What a run comes to: how output is read, what is wrong with the list of survivors, the table, and verdicts kept on disk."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.mutation.basis import Basis, digest_tests
+from tests.mutation.findings import CONVERGE, SETTINGS, SPEC, Finding
 from tests.mutation.machines import ToolError
 from tests.mutation.mutants import Mutant, make_mutants
 from tests.mutation.plays import first_failure, read_play, without_machine
 from tests.mutation.results import Shelf, Verdict, problems, read_reasons
 from tests.mutation.table import render
-from tests.mutation.trial import SPEC, Finding
 
 TASKS = {"tasks/main.yml": "- name: Write a file\n  a.b.template: {src: a, dest: /a, mode: '0644'}\n"}
 DELETED, WIDENED, EMPTIED = make_mutants("base", TASKS)
@@ -118,9 +121,86 @@ def test_table_counts_each_mutant_once_and_tells_the_reason() -> None:
     assert "the reason" in table
 
 
+BASIS = Basis(role="role", specs="specs", settings="settings", tests={"test_file": "its text"})
+"""What the verdicts below rest on."""
+
+
 @pytest.mark.parametrize("finding", [CAUGHT, None])
-def test_verdict_is_kept_for_the_same_role_and_no_other(finding: Finding | None, tmp_path: Path) -> None:
+def test_verdict_is_kept_for_its_own_change(finding: Finding | None, tmp_path: Path) -> None:
     shelf = Shelf(tmp_path / "verdicts")
-    shelf.write(Verdict(DELETED, finding, 2.0), "digest")
-    assert shelf.read(DELETED, "digest") == Verdict(DELETED, finding, 2.0, was_kept=True)
-    assert (shelf.read(DELETED, "other"), shelf.read(WIDENED, "digest")) == (None, None)
+    shelf.write(Verdict(DELETED, finding, 2.0), BASIS)
+    assert shelf.read([DELETED, WIDENED], BASIS) == {DELETED: Verdict(DELETED, finding, 0.0, was_kept=True)}
+    assert shelf.read([replace(DELETED, content="another change")], BASIS) == {}
+
+
+@pytest.mark.parametrize(
+    ("finding", "changed", "holds"),
+    [
+        (CAUGHT, {"role": "edited"}, False),
+        (CAUGHT, {"specs": "edited"}, True),
+        (CAUGHT, {"settings": "edited"}, True),
+        (CAUGHT, {"tests": {"test_file": "edited"}}, False),
+        (CAUGHT, {"tests": {}}, False),
+        (CAUGHT, {"tests": {"test_file": "its text", "test_new": "text"}}, True),
+        (replace(CAUGHT, proof="test_file[a]"), {"specs": "edited"}, True),
+        (replace(CAUGHT, proof="test_file[a]"), {"tests": {}}, False),
+        (Finding(CONVERGE, "base : Write a file", "default, first run"), {"specs": "edited", "tests": {}}, True),
+        (Finding(SETTINGS, "test_refused", "settings"), {"settings": "edited"}, False),
+        (Finding(SETTINGS, "test_refused", "settings"), {"specs": "edited"}, True),
+        (None, {"specs": "edited"}, False),
+        (None, {"settings": "edited"}, False),
+        (None, {"role": "edited"}, False),
+    ],
+)
+def test_verdict_holds_while_what_it_rests_on_is_the_same(
+    finding: Finding | None, changed: dict[str, Any], holds: bool, tmp_path: Path
+) -> None:
+    shelf = Shelf(tmp_path)
+    shelf.write(Verdict(DELETED, finding, 2.0), BASIS)
+    assert bool(shelf.read([DELETED], replace(BASIS, **changed))) is holds
+
+
+def test_what_is_no_mutant_any_more_is_forgotten(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    for mutant in (DELETED, WIDENED):
+        shelf.write(Verdict(mutant, CAUGHT, 2.0), BASIS)
+    shelf.write_defects("base", BASIS, ["it does not pass"])
+    shelf.tidy("base", [DELETED])
+    assert list(shelf.read([DELETED, WIDENED], BASIS)) == [DELETED]
+    assert shelf.read_defects("base", BASIS) == ["it does not pass"]
+    assert shelf.read_defects("base", replace(BASIS, specs="edited")) == []
+
+
+SPECS = """
+LIMIT = 3
+OTHER = 4
+@pytest.fixture
+def server(host):
+    return helper(host)
+def helper(host):
+    return host
+def test_a(server):
+    assert server == LIMIT
+def test_b(host):
+    assert host
+"""
+
+
+@pytest.mark.parametrize(
+    ("edit", "changed"),
+    [
+        (("LIMIT = 3", "LIMIT = 5"), {"test_a"}),
+        (("OTHER = 4", "OTHER = 5"), set()),
+        (("    return host", "    return host.x"), {"test_a"}),
+        (("assert host\n", "assert not host\n"), {"test_b"}),
+        (("def test_b", "# a comment\ndef test_b"), set()),
+    ],
+)
+def test_spec_rests_on_itself_and_on_all_that_it_names(edit: tuple[str, str], changed: set[str]) -> None:
+    before, after = digest_tests(SPECS), digest_tests(SPECS.replace(*edit))
+    assert before.keys() == after.keys() == {"test_a", "test_b"}
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_mutants_without_a_verdict_are_counted() -> None:
+    assert "no verdict yet: 2 of base" in render(verdicts((DELETED, None)), {}, [WIDENED, EMPTIED])
