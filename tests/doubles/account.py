@@ -30,7 +30,7 @@ class Machine:
     """A machine of the account, with when it was started and asked to end."""
 
     seen: Instance
-    group_id: str
+    group_ids: tuple[str, ...]
     key_name: str
     started: float
     ended: float | None = None
@@ -51,6 +51,8 @@ class InMemoryAccount:
     faults: dict[str, Exception] = field(default_factory=dict)
     console: str = CONSOLE
     ends_at_boot: bool = False
+    launched: list[Launch] = field(default_factory=list)
+    rehearsed: list[Launch] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -76,7 +78,7 @@ class InMemoryAccount:
         instance = Instance(
             f"i-{number:08x}", "pending", launch.image_id, private_ip_address=f"10.0.0.{number}", tags=dict(launch.tags)
         )
-        machine = Machine(instance, launch.security_group_id, launch.key_name, self.clock.monotonic())
+        machine = Machine(instance, launch.security_group_ids, launch.key_name, self.clock.monotonic())
         self.machines[instance.instance_id] = machine
         return instance.instance_id
 
@@ -171,14 +173,19 @@ class InMemoryAccount:
     def delete_security_group(self, group_id: str) -> None:
         self._called("DeleteSecurityGroup")
         for machine in self.machines.values():
-            if machine.group_id == group_id and self._state(machine) != "terminated":
+            if group_id in machine.group_ids and self._state(machine) != "terminated":
                 raise ThingInUseError(f"{group_id} is used by {machine.seen.instance_id}", code="DependencyViolation")
         self.groups.pop(group_id, None)
 
     def run_instance(self, launch: Launch) -> str:
         self._called("RunInstances")
         assert launch.image_id in self.images
+        self.launched.append(launch)
         return self.start_machine(launch)
+
+    def rehearse_launch(self, launch: Launch) -> None:
+        self._called("RunInstances (dry run)")
+        self.rehearsed.append(launch)
 
     def instances(self, filters: Filters, instance_ids: Sequence[str] = ()) -> tuple[Instance, ...]:
         self._called("DescribeInstances")

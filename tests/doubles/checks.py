@@ -19,6 +19,9 @@ class ChecksThatPass:
     def wait_for_login(self, copy: Copy, timeout_seconds: float) -> None:
         assert copy.run.known_hosts.read_text().startswith(f"{copy.address} ssh-ed25519 ")
 
+    def wait_for_service(self, copy: Copy, timeout_seconds: float) -> tuple[str, ...]:
+        return ()
+
     def verify(self, copy: Copy, on_line: Callable[[str], None]) -> HostResult:
         self.seen.append(copy)
         return HostResult(copy.address, (PASSED,))
@@ -29,6 +32,20 @@ class ChecksThatFindABrokenWebServer(ChecksThatPass):
 
     def verify(self, copy: Copy, on_line: Callable[[str], None]) -> HostResult:
         return HostResult(copy.address, (PASSED, FAILED))
+
+
+class ChecksThatFindACopyHeld(ChecksThatPass):
+    """Something holds every copy for ever; whether the specs mind is said at the start."""
+
+    def __init__(self, *results: CheckResult) -> None:
+        super().__init__()
+        self._results = results
+
+    def wait_for_service(self, copy: Copy, timeout_seconds: float) -> tuple[str, ...]:
+        return ("settings: settings are not resolved: this instance has no role.",)
+
+    def verify(self, copy: Copy, on_line: Callable[[str], None]) -> HostResult:
+        return HostResult(copy.address, self._results)
 
 
 class ChecksThatCheckNothing(ChecksThatPass):

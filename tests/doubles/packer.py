@@ -57,7 +57,7 @@ class WorkingPacker:
                 image_id=self.variables["source_ami"],
                 instance_type=self.variables["instance_type"],
                 key_name=self.variables["ssh_keypair_name"],
-                security_group_id=self.variables["security_group_id"],
+                security_group_ids=(self.variables["security_group_id"],),
                 subnet_id=None,
                 tags=tags.temporary_tags(self.variables["image"], run, self.variables["expires"]),
                 client_token="",

@@ -175,22 +175,19 @@ class Ec2:
 
     def run_instance(self, launch: Launch) -> str:
         """Start one instance, tagged at creation, that answers metadata requests only by IMDSv2; return its id."""
-        request: RunInstancesRequestTypeDef = {
-            "ImageId": launch.image_id,
-            "InstanceType": launch.instance_type,  # type: ignore[typeddict-item]  # any type that AWS knows
-            "KeyName": launch.key_name,
-            "SecurityGroupIds": [launch.security_group_id],
-            "MinCount": 1,
-            "MaxCount": 1,
-            "ClientToken": launch.client_token,
-            "InstanceInitiatedShutdownBehavior": "terminate",
-            "MetadataOptions": {"HttpTokens": "required", "HttpEndpoint": "enabled"},
-            "TagSpecifications": _at_creation("instance", launch.tags) + _at_creation("volume", launch.tags),
-        }
-        if launch.subnet_id:
-            request["SubnetId"] = launch.subnet_id
-        with explained("RunInstances", launch.image_id):
-            return self._client.run_instances(**request)["Instances"][0]["InstanceId"]
+        with explained("RunInstances", launch.image_id, permissions=_permissions(launch)):
+            return self._client.run_instances(**_run_request(launch))["Instances"][0]["InstanceId"]
+
+    def rehearse_launch(self, launch: Launch) -> None:
+        """Have AWS refuse now what it would refuse of a launch: unknown things, missing permissions. Nothing is started."""
+        request = _run_request(launch)
+        request["DryRun"] = True
+        try:
+            with explained("RunInstances", launch.image_id, permissions=_permissions(launch)):
+                self._client.run_instances(**request)
+        except AwsError as error:
+            if error.code != "DryRunOperation":
+                raise
 
     def instances(
         self, filters: "Mapping[str, Sequence[str]]", instance_ids: "Sequence[str]" = ()
@@ -232,6 +229,34 @@ class Ec2:
                 raise
         with explained("GetConsoleOutput", instance_id):
             return self._client.get_console_output(InstanceId=instance_id).get("Output", "")
+
+
+def _run_request(launch: Launch) -> "RunInstancesRequestTypeDef":
+    request: RunInstancesRequestTypeDef = {
+        "ImageId": launch.image_id,
+        "InstanceType": launch.instance_type,  # type: ignore[typeddict-item]  # any type that AWS knows
+        "KeyName": launch.key_name,
+        "SecurityGroupIds": list(launch.security_group_ids),
+        "MinCount": 1,
+        "MaxCount": 1,
+        "ClientToken": launch.client_token,
+        "InstanceInitiatedShutdownBehavior": "terminate",
+        "MetadataOptions": {"HttpTokens": "required", "HttpEndpoint": "enabled"},
+        "TagSpecifications": _at_creation("instance", launch.tags) + _at_creation("volume", launch.tags),
+    }
+    if launch.subnet_id:
+        request["SubnetId"] = launch.subnet_id
+    if launch.instance_profile:
+        request["IamInstanceProfile"] = {"Name": launch.instance_profile}
+    return request
+
+
+def _permissions(launch: Launch) -> str:
+    """Return what a launch needs, in words: AWS's refusal does not always say that it was iam:PassRole that was missing."""
+    needed = "ec2:RunInstances"
+    if launch.instance_profile:
+        needed += f" and, on the role of instance profile {launch.instance_profile}, iam:PassRole"
+    return needed
 
 
 def _filters(filters: "Mapping[str, Sequence[str]]") -> "list[FilterTypeDef]":

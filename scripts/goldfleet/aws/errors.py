@@ -31,6 +31,14 @@ _NEXT_STEPS = {
     "account is refused like this too: enable it, or set another one.",
 }
 
+_STEPS_OF_A_LAUNCH = {
+    "Invalid IAM Instance Profile": "Correct copy_instance_profile in goldfleet.toml. A profile that was just made is known "
+    "here some seconds later.",
+    "security group": "Check copy_security_group_ids in goldfleet.toml: groups of the VPC that subnet_id is in, the default "
+    "VPC without one.",
+}
+"""What RunInstances is refused for under a code that says little, by words of AWS's text."""
+
 _USAGE: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     (
         (botocore_errors.NoCredentialsError,),
@@ -110,8 +118,8 @@ _CLASSES: tuple[tuple[type[AwsError], tuple[str, ...]], ...] = (
 
 
 @contextmanager
-def explained(operation: str, subject: str = "") -> Iterator[None]:
-    """Turn an error of botocore inside the block into ours; `subject` is what the call is about.
+def explained(operation: str, subject: str = "", *, permissions: str = "") -> Iterator[None]:
+    """Turn an error of botocore inside the block into ours; `subject` is what the call is about, `permissions` what it needs.
 
     Raises UsageError when credentials or region are missing or wrong, ThingIsGoneError, ThingInUseError and
     ThingExistsError for what their names say, AwsError for all else.
@@ -119,12 +127,14 @@ def explained(operation: str, subject: str = "") -> Iterator[None]:
     try:
         yield
     except botocore_errors.ClientError as error:
-        raise _from_client_error(error, operation, subject) from error
+        raise _from_client_error(error, operation, subject, permissions) from error
     except (botocore_errors.BotoCoreError, botocore_errors.HTTPClientError) as error:
         raise from_botocore_error(error, operation, subject) from error
 
 
-def _from_client_error(error: botocore_errors.ClientError, operation: str, subject: str) -> GoldfleetError:
+def _from_client_error(
+    error: botocore_errors.ClientError, operation: str, subject: str, permissions: str
+) -> GoldfleetError:
     code = error.response.get("Error", {}).get("Code", "")
     text = error.response.get("Error", {}).get("Message", "") or str(error)
     request_id = error.response.get("ResponseMetadata", {}).get("RequestId", "")
@@ -135,15 +145,18 @@ def _from_client_error(error: botocore_errors.ClientError, operation: str, subje
     about = f" of {subject}" if subject else ""
     message = f"AWS refused {operation}{about}: {text.rstrip('.')} ({code}, request {request_id or 'unknown'})."
     made = next((made for made, codes in _CLASSES if code in codes), AwsError)
-    return made(message, _next_step(code, operation), operation=operation, code=code, request_id=request_id)
+    next_step = _next_step(code, text, operation, permissions)
+    return made(message, next_step, operation=operation, code=code, request_id=request_id)
 
 
-def _next_step(code: str, operation: str) -> str:
+def _next_step(code: str, text: str, operation: str, permissions: str) -> str:
     if code in _DENIED:
-        return f"Allow the action of {operation} to these credentials."
+        return f"Allow {permissions or f'the action of {operation}'} to these credentials."
     if code in _THROTTLED:
         return "Too many calls in this account at once; run again in a few minutes."
-    return _NEXT_STEPS.get(code, "")
+    if code in _NEXT_STEPS or operation != "RunInstances":
+        return _NEXT_STEPS.get(code, "")
+    return next((step for words, step in _STEPS_OF_A_LAUNCH.items() if words.lower() in text.lower()), "")
 
 
 def from_botocore_error(error: Exception, operation: str, subject: str = "") -> GoldfleetError:

@@ -92,10 +92,11 @@ class Launch:
     image_id: str
     instance_type: str
     key_name: str
-    security_group_id: str
+    security_group_ids: tuple[str, ...]
     subnet_id: str | None
     tags: Mapping[str, str]
     client_token: str
+    instance_profile: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 An image whose copy does not come up is an image that failed its verification.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from goldfleet import tags
 from goldfleet.aws.model import Instance, Launch
@@ -36,24 +36,32 @@ class CopyBooter:
     checks: CopyChecks
     settings: ImageSettings
 
+    def rehearse(self, source_ami: str, temporary: Temporary) -> None:
+        """Have AWS refuse profile and groups of the copy before the build, not after it; nothing to ask without them."""
+        if self.settings.copy_instance_profile or self.settings.copy_security_group_ids:
+            self.cloud.rehearse_launch(self._launch(source_ami, temporary))
+
     def launch(self, image_id: str, temporary: Temporary) -> str:
         """Start a copy of the image and return the instance's id."""
-        return self.cloud.run_instance(
-            Launch(
-                image_id=image_id,
-                instance_type=self.settings.instance_type,
-                key_name=temporary.key_name,
-                security_group_id=temporary.security_group_id,
-                subnet_id=self.settings.subnet_id,
-                tags={**temporary.tags, "Name": f"{tags.resource_name(temporary.run)}-copy"},
-                client_token=f"{temporary.run}-copy",
-            )
+        return self.cloud.run_instance(self._launch(image_id, temporary))
+
+    def _launch(self, image_id: str, temporary: Temporary) -> Launch:
+        return Launch(
+            image_id=image_id,
+            instance_type=self.settings.instance_type,
+            key_name=temporary.key_name,
+            security_group_ids=(temporary.security_group_id, *self.settings.copy_security_group_ids),
+            subnet_id=self.settings.subnet_id,
+            tags={**temporary.tags, "Name": f"{tags.resource_name(temporary.run)}-copy"},
+            client_token=f"{temporary.run}-copy",
+            instance_profile=self.settings.copy_instance_profile,
         )
 
     def wait_until_up(self, instance_id: str, image_id: str, run: RunFolder) -> Copy:
-        """Return the copy once its host keys are pinned and a login works.
+        """Return the copy once its host keys are pinned, a login works and nothing holds it out of service.
 
-        Raises VerificationError when that does not happen in time, or the instance ends.
+        A copy that is still held when the time is over is returned with its holds: the specs judge it. Raises
+        VerificationError when it cannot be logged in to in time, or the instance ends.
         """
         deadline = self.clock.monotonic() + self.settings.boot_timeout_minutes * 60
         instance = self._wait_for_address(instance_id, image_id, deadline)
@@ -62,7 +70,7 @@ class CopyBooter:
         run.known_hosts.write_text(pin("", [address], keys), encoding="utf-8")
         copy = Copy(image_id, instance_id, address, run)
         self.checks.wait_for_login(copy, self._left(deadline))
-        return copy
+        return replace(copy, holds=self.checks.wait_for_service(copy, self._left(deadline)))
 
     def _wait_for_address(self, instance_id: str, image_id: str, deadline: float) -> Instance:
         def look() -> Instance | None:

@@ -50,6 +50,19 @@ class SshChecks:
         ssh.wait_for_boot(dict(self.environment), max(1, int(deadline - self.clock.monotonic())))
         self.stop.check()
 
+    def wait_for_service(self, copy: Copy, timeout_seconds: float) -> tuple[str, ...]:
+        """Return () as soon as nothing holds the copy out of service, and what still does when the time is over."""
+        ssh = Ssh(copy.run.ssh_config, copy.address, self.stop)
+        held: tuple[str, ...] = ()
+
+        def look() -> bool | None:
+            nonlocal held
+            held = ssh.holds()
+            return None if held else True
+
+        wait_until(look, self.clock, timeout_seconds)
+        return held
+
     def verify(self, copy: Copy, on_line: Callable[[str], None]) -> HostResult:
         """Run the specs and return what they said; JUnit and JSON reports are in `.goldfleet/reports/<run id>/`."""
         folder = report_folder(self.project, copy.run.path.name)

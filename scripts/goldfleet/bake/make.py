@@ -11,10 +11,11 @@ from goldfleet.bake.facts import digests_of, shown_of
 from goldfleet.bake.inputs import Tree
 from goldfleet.bake.model import CheckCounts, Facts, Inputs, Stage
 from goldfleet.bake.packer_variables import BuildFacts, ansible_variables, packer_variables
-from goldfleet.bake.ports import BakeRequest, World
+from goldfleet.bake.ports import BakeRequest, Copy, World
 from goldfleet.bake.publish import Publisher
 from goldfleet.bake.run_folder import assemble, run_folder_of, write_json
 from goldfleet.bake.stages import Stages
+from goldfleet.config.settings import ImageSettings
 from goldfleet.errors import GoldfleetError, StoppedError, VerificationError
 from goldfleet.verify.model import CheckOutcome, HostResult
 from goldfleet.verify.reports import report_folder
@@ -57,6 +58,7 @@ class Making:
         self._publisher = publisher
         self._stages = stages
         self._folder = run_folder_of(request.project, plan.run)
+        self._booter = CopyBooter(world.cloud, world.clock, world.checks, self._settings)
         self._is_anything_made = False
         self._kept: set[str] = set()
 
@@ -115,6 +117,7 @@ class Making:
         temporary = self._make_temporary(facts)
         variables = packer_variables(self._settings, facts, folder, temporary.key_name, temporary.security_group_id)
         write_json(folder.packer_variables, variables)
+        self._booter.rehearse(facts.source_ami, temporary)
         self._publisher.before_write()
         return temporary, world.builder.build(folder, version, world.progress.line)
 
@@ -140,15 +143,16 @@ class Making:
 
         Raises VerificationError when the copy does not come up or is not what the specs promise.
         """
-        world = self._world
-        booter = CopyBooter(world.cloud, world.clock, world.checks, self._settings)
+        world, booter = self._world, self._booter
         with self._stages.run(Stage.BOOT):
             self._publisher.before_write()
             copy = booter.wait_until_up(booter.launch(image_id, temporary), image_id, self._folder)
         with self._stages.run(Stage.VERIFY):
             result = world.checks.verify(copy, world.progress.line)
             if not result.is_good:
-                raise VerificationError(_what_failed(result))
+                raise VerificationError("\n".join([*_why_held(copy, self._settings), _what_failed(result)]))
+        for line in _why_held(copy, self._settings):
+            world.progress.note(line)
         return result
 
     def _keep_as_failed(self, image_id: str) -> None:
@@ -249,6 +253,19 @@ def _counts(result: HostResult) -> CheckCounts:
     return CheckCounts(
         passed=result.count(CheckOutcome.PASSED), failed=len(result.bad), skipped=result.count(CheckOutcome.SKIPPED)
     )
+
+
+def _why_held(copy: Copy, settings: ImageSettings) -> list[str]:
+    """Return why a copy was still out of service when its specs ran; [] for one that was in service."""
+    if not copy.holds:
+        return []
+    groups = ", ".join(settings.copy_security_group_ids) or "none but the run's own"
+    return [
+        f"its copy was still held out of service after {settings.boot_timeout_minutes} min (boot_timeout_minutes), with "
+        f"instance profile {settings.copy_instance_profile or 'none'} (copy_instance_profile) and security groups {groups} "
+        "(copy_security_group_ids), by",
+        *(f"  {hold}" for hold in copy.holds),
+    ]
 
 
 def _what_failed(result: HostResult) -> str:

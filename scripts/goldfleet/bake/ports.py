@@ -37,6 +37,7 @@ class Cloud(Protocol):
     def security_groups(self, filters: Filters) -> tuple[SecurityGroup, ...]: ...
     def delete_security_group(self, group_id: str) -> None: ...
     def run_instance(self, launch: Launch) -> str: ...
+    def rehearse_launch(self, launch: Launch) -> None: ...
     def instances(self, filters: Filters, instance_ids: Sequence[str] = ()) -> tuple[Instance, ...]: ...
     def instance(self, instance_id: str) -> Instance | None: ...
     def terminate_instance(self, instance_id: str) -> None: ...
@@ -59,12 +60,13 @@ class ImageBuilder(Protocol):
 
 @dataclass(frozen=True)
 class Copy:
-    """An instance booted from a new image, to be verified."""
+    """An instance booted from a new image, to be verified; `holds` is what kept it out of service to the end of its time."""
 
     image_id: str
     instance_id: str
     address: str
     run: RunFolder
+    holds: tuple[str, ...] = ()
 
 
 class CopyChecks(Protocol):
@@ -75,6 +77,10 @@ class CopyChecks(Protocol):
 
         Raises VerificationError when the time is over before.
         """
+        ...
+
+    def wait_for_service(self, copy: Copy, timeout_seconds: float) -> tuple[str, ...]:
+        """Return () as soon as nothing holds the copy out of service, and what still does when the time is over."""
         ...
 
     def verify(self, copy: Copy, on_line: Callable[[str], None]) -> HostResult:

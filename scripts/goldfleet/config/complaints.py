@@ -21,6 +21,7 @@ WANTED = {
     "string_pattern_mismatch": "text that matches {pattern}",
     "literal_error": "{expected}",
     "too_short": "at least {min_length} valid entry",
+    "too_long": "at most {max_length} entries",
 }
 """What pydantic's kinds of error want, in a user's words; the names in braces are pydantic's."""
 

@@ -4,7 +4,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from goldfleet.config.values import Cidr, GroupName, ImageName, ProjectPath, Surge, VariableName
+from goldfleet.config.values import (
+    Cidr,
+    GroupName,
+    ImageName,
+    InstanceProfileName,
+    ProjectPath,
+    SecurityGroupId,
+    Surge,
+    VariableName,
+)
 from goldfleet.errors import UsageError
 
 FILE_NAME = "goldfleet.toml"
@@ -59,6 +68,19 @@ class ImageSettings(_Section):
         pattern=r"^subnet-[0-9a-f]{8,17}$",
         description="Subnet for the builder and the copy. Without it the default VPC is used.",
     )
+    copy_instance_profile: InstanceProfileName | None = Field(
+        default=None,
+        description="Name of the IAM instance profile of the verification copy: the servers' own, so that it reads what they "
+        "read. Whoever bakes needs iam:PassRole on its role. The builder has no profile. No input of the image: "
+        "--if-changed does not bake for it.",
+    )
+    copy_security_group_ids: tuple[SecurityGroupId, ...] = Field(
+        default=(),
+        max_length=15,
+        strict=False,
+        description="Security groups that the verification copy joins besides the run's own, so that it reaches what the "
+        "servers reach, such as a file system. No input of the image either.",
+    )
     expires_after_minutes: int = Field(
         default=120,
         ge=15,
@@ -76,7 +98,8 @@ class ImageSettings(_Section):
         default=10,
         ge=1,
         le=60,
-        description="Minutes that the verification copy may take from launch to a pinned, working SSH login.",
+        description="Minutes that the verification copy may take from launch until a login works and nothing holds it out "
+        "of service. A copy that is still held then is checked all the same.",
     )
     verify_timeout_minutes: int = Field(
         default=20, ge=1, le=240, description="Minutes that all checks of the copy may take together."

@@ -28,6 +28,20 @@ def check_cidr(text: str) -> str:
     return text
 
 
+def check_security_group_id(text: str) -> str:
+    """Return the id of a security group; ValueError for anything else."""
+    if not re.fullmatch(r"sg-[0-9a-f]{8,17}", text):
+        raise ValueError("wanted the id of a security group such as sg-0123456789abcdef0")
+    return text
+
+
+def check_instance_profile(name: str) -> str:
+    """Return the name of an IAM instance profile; ValueError for anything else. Source: IAM, CreateInstanceProfile."""
+    if not re.fullmatch(r"[A-Za-z0-9_+=,.@-]{1,128}", name):
+        raise ValueError("wanted the name of an IAM instance profile, no ARN: letters, digits and _+=,.@-")
+    return name
+
+
 def check_name(name: str) -> str:
     """Return a name that an image can have; ValueError for any other."""
     if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", name):
@@ -59,6 +73,8 @@ def check_variable(name: str) -> str:
 
 ProjectPath = Annotated[str, AfterValidator(check_inside_project)]
 Cidr = Annotated[str, AfterValidator(check_cidr)]
+SecurityGroupId = Annotated[str, AfterValidator(check_security_group_id)]
+InstanceProfileName = Annotated[str, AfterValidator(check_instance_profile)]
 ImageName = Annotated[str, AfterValidator(check_name)]
 VariableName = Annotated[str, AfterValidator(check_variable)]
 GroupName = Annotated[str, AfterValidator(check_group_name)]

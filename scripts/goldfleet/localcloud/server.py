@@ -106,7 +106,7 @@ class LocalCloudServer:
         """Build the extended moto and open every listener."""
 
         settings = probe(self._state.base_image, cache_folder() / "podman.json")
-        world = World(self._state, Machines(Podman(settings), self._state))
+        world = World(self._state, Machines(Podman(settings), self._state), may=may)
         backend = install(world)
         targets = elbv2.install(world, self._folder)
         self._engine = autoscaling.install(backend, targets, targets.require, world.lock)

@@ -16,6 +16,12 @@ BOOT_IS_OVER = (
 )
 """Waits for cloud-init and systemd, and judges neither: that is what the specs are for."""
 
+HOLDS = (
+    "cd /run/goldfleet/hold 2>/dev/null || exit 0; "
+    'for name in *; do if [ -f "$name" ]; then echo "$name: $(head -n 1 "$name")"; fi; done'
+)
+"""Prints what holds a server out of service, a line each (docs/server_folders.md)."""
+
 
 class Ssh:
     """Runs commands on one machine, by address, as its SSH configuration says."""
@@ -30,9 +36,18 @@ class Ssh:
 
     def login_error(self) -> str:
         """Return "" when a login works, else what ssh says; it tries once."""
+        return self._ask("true")[1]
+
+    def holds(self) -> tuple[str, ...]:
+        """Return what holds the machine out of service, `name: reason` each; or what ssh says when that cannot be asked."""
+        printed, error = self._ask(HOLDS)
+        return (error,) if error else tuple(printed.splitlines())
+
+    def _ask(self, command: str) -> tuple[str, str]:
+        """Run a short command and return what it printed, and "" or what ssh says; it tries once."""
         try:
             ended = subprocess.run(
-                self._words("true"),
+                self._words(command),
                 capture_output=True,
                 text=True,
                 errors="replace",
@@ -43,10 +58,10 @@ class Ssh:
         except FileNotFoundError as error:
             raise UsageError("There is no `ssh` on PATH.", "Install OpenSSH's client.") from error
         except subprocess.TimeoutExpired:
-            return f"no answer within {self._timeout_seconds} s"
+            return "", f"no answer within {self._timeout_seconds} s"
         if ended.returncode == 0:
-            return ""
-        return (ended.stderr.strip().splitlines() or [f"exit status {ended.returncode}"])[-1]
+            return ended.stdout, ""
+        return "", (ended.stderr.strip().splitlines() or [f"exit status {ended.returncode}"])[-1]
 
     def wait_for_boot(self, environment: dict[str, str], timeout_seconds: int) -> None:
         """Wait until cloud-init and systemd have done what they do at boot, or the time is over."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from goldfleet.aws.ec2 import Ec2
 from goldfleet.aws.errors import ThingInUseError
@@ -144,7 +144,56 @@ def test_instance_is_tagged_at_creation_and_answers_by_imdsv2_only(
         **({"SubnetId": subnet_id} if subnet_id else {}),
     }
     stubs.add_response("run_instances", {"Instances": [{"InstanceId": "i-1"}]}, wanted)
-    assert ec2.run_instance(Launch("ami-1", "t3.small", "key", "sg-1", subnet_id, TAGS, "run-1-copy")) == "i-1"
+    assert ec2.run_instance(Launch("ami-1", "t3.small", "key", ("sg-1",), subnet_id, TAGS, "run-1-copy")) == "i-1"
+
+
+COPY = Launch("ami-1", "t3.small", "key", ("sg-1", "sg-2"), None, {}, "run-1-copy", "web")
+REQUEST_OF_COPY = {
+    **dict.fromkeys(("InstanceType", "KeyName", "InstanceInitiatedShutdownBehavior", "MetadataOptions"), ANY),
+    **{"ImageId": "ami-1", "MinCount": 1, "MaxCount": 1, "ClientToken": "run-1-copy", "TagSpecifications": ANY},
+    **{"SecurityGroupIds": ["sg-1", "sg-2"], "IamInstanceProfile": {"Name": "web"}},
+}
+
+
+def test_instance_gets_its_profile_and_every_group(stubs: Stubber, ec2: Ec2) -> None:
+    stubs.add_response("run_instances", {"Instances": [{"InstanceId": "i-1"}]}, REQUEST_OF_COPY)
+    assert ec2.run_instance(COPY) == "i-1"
+
+
+def test_rehearsed_launch_that_would_have_succeeded_is_no_error(stubs: Stubber, ec2: Ec2) -> None:
+    wanted = {**REQUEST_OF_COPY, "DryRun": True}
+    stubs.add_client_error("run_instances", "DryRunOperation", expected_params=wanted)
+    ec2.rehearse_launch(COPY)
+    stubs.assert_no_pending_responses()
+
+
+NO_PROFILE = "Value (web) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
+NO_PASS_ROLE = "You are not authorized to perform this operation. Encoded authorization failure message: x"
+OTHER_NETWORK = "Security group sg-2 and subnet subnet-1 belong to different networks."
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "told"),
+    [
+        ("InvalidParameterValue", NO_PROFILE, "Correct copy_instance_profile in goldfleet.toml"),
+        (
+            "UnauthorizedOperation",
+            NO_PASS_ROLE,
+            "on the role of instance profile web, iam:PassRole to these credentials",
+        ),
+        ("InvalidGroup.NotFound", "The security group 'sg-2' does not exist", "Check copy_security_group_ids"),
+        ("InvalidParameter", OTHER_NETWORK, "groups of the VPC that subnet_id is in"),
+    ],
+)
+@pytest.mark.parametrize("method", ["run_instance", "rehearse_launch"])
+def test_refused_profile_and_groups_are_explained(
+    stubs: Stubber, ec2: Ec2, method: str, code: str, text: str, told: str
+) -> None:
+    stubs.add_client_error("run_instances", code, text)
+    with pytest.raises(AwsError) as caught:
+        getattr(ec2, method)(COPY)
+    assert told in str(caught.value)
+    assert text.rstrip(".") in str(caught.value)
 
 
 def test_instances_are_read_whole(stubs: Stubber, ec2: Ec2) -> None:

@@ -15,8 +15,11 @@ from goldfleet.errors import AwsError, RefusedError, StoppedError, UsageError, V
 from goldfleet.stop import StopFlag, StoppableClock
 from tests.doubles.account import Filters, InMemoryAccount
 from tests.doubles.checks import (
+    FAILED,
+    PASSED,
     ChecksThatCheckNothing,
     ChecksThatFindABrokenWebServer,
+    ChecksThatFindACopyHeld,
     ChecksThatLoseTheHost,
     ChecksThatNeverLogIn,
     ChecksThatPass,
@@ -394,6 +397,76 @@ def test_base_ami_that_cannot_be_used_is_refused_before_anything(bakery: Bakery,
     with pytest.raises(RefusedError, match=told):
         bakery.bake(if_changed=True)
     assert set(bakery.calls) == {"DescribeImages"}
+
+
+PROFILE_AND_GROUPS = '[images.app]\ncopy_instance_profile = "web"\ncopy_security_group_ids = ["sg-0123abcd"]\n'
+
+
+def test_copy_gets_profile_and_groups_and_the_builder_neither(bakery: Bakery) -> None:
+    (bakery.project / "goldfleet.toml").write_text(PROFILE_AND_GROUPS)
+    outcome = bakery.bake()
+    (own_group,) = bakery.account.ingress
+    (copy,) = bakery.account.launched
+    assert (copy.image_id, copy.instance_profile) == (outcome.image_id, "web")
+    assert copy.security_group_ids == (own_group, "sg-0123abcd")
+    assert bakery.packer.variables["security_group_id"] == own_group
+    assert not [value for value in bakery.packer.variables.values() if value in ("web", "sg-0123abcd")]
+
+
+def test_copy_without_profile_and_groups_has_the_runs_own_group_only(bakery: Bakery) -> None:
+    bakery.bake()
+    (copy,) = bakery.account.launched
+    assert (copy.instance_profile, len(copy.security_group_ids)) == (None, 1)
+    assert bakery.account.rehearsed == []
+
+
+def test_other_profile_and_groups_do_not_make_another_image(bakery: Bakery) -> None:
+    settings = bakery.project / "goldfleet.toml"
+    first = bakery.bake()
+    settings.write_text(settings.read_text().replace("[images.app]\n", PROFILE_AND_GROUPS))
+    outcome = bakery.bake(if_changed=True)
+    assert (outcome.action, outcome.fingerprint) == ("nothing to do", first.fingerprint)
+
+
+def test_profile_that_aws_refuses_ends_the_bake_before_the_build(bakery: Bakery) -> None:
+    (bakery.project / "goldfleet.toml").write_text(PROFILE_AND_GROUPS)
+    bakery.packer = PackerThatMustNotRun(bakery.account)
+    bakery.account.faults["RunInstances (dry run)"] = AwsError(
+        "AWS refused RunInstances: Invalid IAM Instance Profile."
+    )
+    with pytest.raises(AwsError, match="Invalid IAM Instance Profile"):
+        bakery.bake()
+    assert [launch.image_id for launch in bakery.account.rehearsed] == []
+    assert bakery.account.temporary_things() == set()
+    assert bakery.own_images() == []
+
+
+def test_profile_that_is_gone_after_the_build_leaves_nothing(bakery: Bakery) -> None:
+    (bakery.project / "goldfleet.toml").write_text(PROFILE_AND_GROUPS)
+    bakery.account.faults["RunInstances"] = AwsError("AWS refused RunInstances: Invalid IAM Instance Profile.")
+    with pytest.raises(AwsError, match="Invalid IAM Instance Profile"):
+        bakery.bake()
+    assert [launch.image_id for launch in bakery.account.rehearsed] == ["ami-0000base0"]
+    assert bakery.account.temporary_things() == set()
+    assert bakery.own_images() == []
+
+
+def test_failed_specs_of_a_copy_that_is_held_are_told_with_the_hold(bakery: Bakery) -> None:
+    bakery.checks = ChecksThatFindACopyHeld(PASSED, FAILED)
+    with pytest.raises(VerificationError) as caught:
+        bakery.bake()
+    assert (
+        "its copy was still held out of service after 10 min (boot_timeout_minutes), with instance profile none "
+        "(copy_instance_profile) and security groups none but the run's own (copy_security_group_ids), by\n"
+        "  settings: settings are not resolved: this instance has no role.\n"
+        "1 of 2 checks failed on its copy:\n"
+    ) in str(caught.value)
+
+
+def test_copy_that_is_held_and_passes_its_specs_is_published_and_told_of(bakery: Bakery) -> None:
+    bakery.checks = ChecksThatFindACopyHeld(PASSED)
+    assert bakery.bake().action == "baked"
+    assert "  settings: settings are not resolved: this instance has no role." in bakery.progress.notes
 
 
 def test_missing_role_is_a_usage_error_before_any_call(bakery: Bakery) -> None:

@@ -82,5 +82,30 @@ def test_shared_connection_that_does_not_answer_is_left_behind(tmp_path: Path) -
     assert 0.4 < time.monotonic() - started < 10
 
 
+@pytest.mark.parametrize(
+    ("ssh", "seen"),
+    [
+        ('exec sh -c "$(echo "$last" | sed s,/run/goldfleet/hold,$HOLDS,)"', ("b: why not", "settings: not yet")),
+        ('exec sh -c "$(echo "$last" | sed s,/run/goldfleet/hold,/nowhere,)"', ()),
+        ("echo Connection closed >&2\nexit 255", ("Connection closed",)),
+    ],
+    ids=["held", "not a server of this project", "not reached"],
+)
+def test_holds_are_read_with_their_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ssh: str, seen: tuple[str, ...]
+) -> None:
+    program, holds = tmp_path / "bin" / "ssh", tmp_path / "hold"
+    for folder in (program.parent, holds, holds / "folder"):
+        folder.mkdir()
+    program.write_text(f"#!/bin/sh\nfor last; do :; done\n{ssh}\n")
+    program.chmod(0o755)
+    (holds / "settings").write_text("not yet\nmore\n")
+    (holds / "b").write_text("why not")
+    (holds / ".unfinished").write_text("half")
+    monkeypatch.setenv("HOLDS", str(holds))
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    assert Ssh(tmp_path / "ssh_config", "10.0.0.1", StopFlag()).holds() == seen
+
+
 def test_key_file_whose_name_has_a_dot_gets_its_public_key(tmp_path: Path) -> None:
     assert make_key_pair(tmp_path / "fleet.key", "a fleet").endswith(" a fleet")

@@ -37,7 +37,7 @@ class Yard:
         self.account.pairs["mine"] = KeyPair("key-mine", "mine", foreign)
         self.account.groups["sg-mine"] = SecurityGroup("sg-mine", "mine", {tags.RUN: DEAD})
         self.foreign = {
-            self.account.start_machine(Launch("ami-x", "t3.small", "mine", "sg-mine", None, {tags.RUN: DEAD}, "")),
+            self.account.start_machine(Launch("ami-x", "t3.small", "mine", ("sg-mine",), None, {tags.RUN: DEAD}, "")),
             self.account.add_image(f"somebodys-app-{DEAD}", {}).image_id,
             "mine",
             "sg-mine",
@@ -48,7 +48,7 @@ class Yard:
         both = tags.temporary_tags("app", run, expires)
         self.account.pairs[run] = KeyPair(f"key-{run}", run, both)
         self.account.groups[f"sg-{run}"] = SecurityGroup(f"sg-{run}", run, both)
-        builder = self.account.start_machine(Launch("ami-x", "t3.small", run, f"sg-{run}", None, both, ""))
+        builder = self.account.start_machine(Launch("ami-x", "t3.small", run, (f"sg-{run}",), None, both, ""))
         image = self.account.add_image(tags.ami_name("app", run), {})
         return {run, f"sg-{run}", builder, image.image_id, *image.snapshot_ids}
 

@@ -16,6 +16,8 @@ specs = "../specs"
 ssh_source_cidrs = ["1.2.3.4/99"]
 source_ami = "ami-x"
 instance_type = 3
+copy_instance_profile = "arn:aws:iam::123456789012:instance-profile/web"
+copy_security_group_ids = ["web"]
 [images.app.variables]
 "a-b" = 1
 c = 1979-05-27T07:32:00Z
@@ -42,6 +44,10 @@ def complaints(text: str) -> list[str]:
         "g.toml: key images.app.ssh_source_cidrs.0: seen '1.2.3.4/99', wanted an IPv4 range such as 203.0.113.7/32.",
         "g.toml: key images.app.source_ami: seen 'ami-x', wanted text that matches ^ami-[0-9a-f]{8,17}$.",
         "g.toml: key images.app.instance_type: seen 3, wanted text in quotes.",
+        "g.toml: key images.app.copy_instance_profile: seen 'arn:aws:iam::123456789012:instance-profile/web', wanted the name "
+        "of an IAM instance profile, no ARN: letters, digits and _+=,.@-.",
+        "g.toml: key images.app.copy_security_group_ids.0: seen 'web', wanted the id of a security group such as "
+        "sg-0123456789abcdef0.",
         "g.toml: key fleet: unknown. Wanted one of images, groups.",
     ],
     ids=lambda text: text.partition(": key ")[2].partition(":")[0],
@@ -63,8 +69,19 @@ def test_all_complaints_come_at_once() -> None:
         ("[images.app]\nxyzzy = 1", "unknown. Wanted one of playbook, packer, specs"),
         ("[images.app\n", "g.toml is not valid TOML:"),
         ("[images.app]\nssh_source_cidrs = []", "seen [], wanted at least 1 valid entry."),
+        (f"[images.app]\ncopy_security_group_ids = {['sg-0123abcd'] * 16}", "wanted at most 15 entries."),
+        ('[images.app]\ncopy_instance_profile = ""', "seen '', wanted the name of an IAM instance profile"),
     ],
-    ids=["empty", "not a table", "image not a table", "unknown key", "no TOML", "empty list"],
+    ids=[
+        "empty",
+        "not a table",
+        "image not a table",
+        "unknown key",
+        "no TOML",
+        "empty list",
+        "long list",
+        "empty name",
+    ],
 )
 def test_wrong_file_is_told(text: str, complaint: str) -> None:
     assert complaint in "\n".join(complaints(text))

@@ -7,6 +7,7 @@ from moto.core.types import Base64EncodedString
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.responses import EC2Response
+from moto.ec2.utils import filter_iam_instance_profiles
 from moto.iam.exceptions import NotFoundException
 
 from goldfleet.localcloud.ec2.templates import LaunchTemplateActions, no_such_profile
@@ -18,8 +19,12 @@ class LocalEC2Response(LaunchTemplateActions, EC2Response):
     def run_instances(self) -> ActionResult:
         """Launch MaxCount instances (there is always room) and give each of them the instance profile.
 
-        moto launches MinCount and gives the profile to the first only.
+        moto launches MinCount, gives the profile to the first only, and fails to give it again to a launch that is asked for
+        once more. Whoever launches must be allowed to pass the profile's role (EC2 user guide, "IAM roles for Amazon EC2").
         """
+        launched = self.ec2_backend.reservations_by_token.get(self._get_param("ClientToken") or "")
+        if launched is not None:
+            return ActionResult(launched)
         self.params["MinCount"] = self._get_param("MaxCount") or self._get_param("MinCount") or 1
         profile = {
             "iam_instance_profile_name": self._get_param("IamInstanceProfile.Name"),
@@ -27,6 +32,8 @@ class LocalEC2Response(LaunchTemplateActions, EC2Response):
         }
         named = [value for value in profile.values() if value]
         try:
+            if named:
+                self._require_pass_role(profile)
             result = super().run_instances()
         except NotFoundException as error:
             raise no_such_profile(named[0] if named else "") from error
@@ -35,6 +42,16 @@ class LocalEC2Response(LaunchTemplateActions, EC2Response):
             if instance.id not in associated:
                 self.ec2_backend.give_profile(instance, profile)
         return result
+
+    def _require_pass_role(self, profile: dict[str, str | None]) -> None:
+        found = filter_iam_instance_profiles(self.current_account, partition=self.partition, **profile)
+        for role in found.roles:
+            if not self.ec2_backend.world.may(self.get_access_key(), "iam:PassRole", role.arn):
+                raise EC2ClientError(
+                    "UnauthorizedOperation",
+                    "You are not authorized to perform this operation. The caller is not authorized to perform: "
+                    f"iam:PassRole on resource: {role.arn} because no identity-based policy allows the iam:PassRole action",
+                )
 
     def start_instances(self) -> ActionResult:
         """Start instances, with the states they are in now."""

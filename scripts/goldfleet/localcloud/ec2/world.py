@@ -23,6 +23,7 @@ class World:
     machines: Machines
     lock: threading.RLock = field(default_factory=threading.RLock)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32, thread_name_prefix="machine"))
+    may: Callable[[str, str, str], bool] = lambda _caller, _action, _resource: True  # by access key id, action, ARN
     load_balancers: Callable[[], list[Any]] = list  # as members of security groups, in the words of moto's instances
 
     @contextmanager
