@@ -1,18 +1,20 @@
-"""Makes the mutants of a role: each differs from the role in exactly one task, by a rule that knows no role.
+"""Makes the mutants of a role: each differs from it in one task or one item of a loop, by a rule that knows no role.
 
-Pure: takes the text of the role's task and handler files and returns the text of the changed ones. Comments and layout are
-not kept, since Ansible does not read them. Neighbour: rules, which alters one task.
+Pure: takes the text of the role's files of tasks, handlers and variables and returns the text of the changed ones. Comments
+and layout are not kept, since Ansible does not read them. Neighbours: rules, which alters one task; items, which finds what
+tasks loop over.
 """
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
-from tests.mutation.rules import Task, alter_handler, alter_task, module_of
+from tests.mutation.items import Item, Loop, alterations, find_items
+from tests.mutation.rules import EMPTIED, Task, alter_handler, alter_task, module_of
 
 BLOCK_PARTS = ("block", "rescue", "always")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -20,13 +22,15 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DUMPER: Any = type("Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {"ignore_aliases": lambda *_: True})
 """Writes what comes twice twice: an anchor would look like one task that refers to another."""
 DELETED = "deleted"
+SOURCES = {"template": "templates", "copy": "files"}
+"""Where the module of a loop looks for the files that its items name."""
 Path = tuple[str | int, ...]
-"""Where a task is in its file: positions in lists, and the parts of blocks between them."""
+"""Where a task is in its file: positions in lists, and the parts of blocks between them; an item: its variable and position."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """One task of a role: its file, where it is in it, the line it begins at, and what it is called."""
+    """One task of a role, or one item of a loop: its file, where it is in it, the line it begins at, and what it is called."""
 
     file: str
     path: Path
@@ -40,7 +44,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Mutant:
-    """A role with one change: what was changed where, and the whole text of the changed file."""
+    """A role with one change: what was changed where, and the whole text of the changed file.
+
+    The module of an item is that of the first task that loops over it.
+    """
 
     role: str
     place: Place
@@ -69,9 +76,14 @@ class Mutant:
 
 
 def make_mutants(role: str, files: Mapping[str, str]) -> list[Mutant]:
-    """Return every mutant of a role; `files` is the text of its tasks/*.yml and handlers/*.yml by their name in the role."""
-    tasks = {file: yaml.load(text, LOADER) or [] for file, text in files.items()}  # noqa: S506 - it is a safe loader
-    mutants = [mutant for place in find_places(files) for mutant in _mutants_at(role, tasks[place.file], place)]
+    """Return every mutant of a role; `files` is the text of its tasks/*.yml, handlers/*.yml and vars/*.yml by their names."""
+    variables = {file: text for file, text in files.items() if file.startswith("vars/")}
+    others = {file: text for file, text in files.items() if file not in variables}
+    tasks, places = {file: _load(text) or [] for file, text in others.items()}, find_places(others)
+    mutants = [mutant for place in places for mutant in _mutants_at(role, tasks[place.file], place)]
+    placed = [at(tasks[place.file], place.path) for place in places]
+    loops = [Loop(str(task["loop"]), module_of(task) or "") for task in placed if "loop" in task]
+    mutants += _mutants_of_items(role, variables, loops)
     twice = [key for key, count in Counter(mutant.key for mutant in mutants).items() if count > 1]
     if twice:
         raise ValueError(f"two mutants are called {twice[0]}")
@@ -139,6 +151,31 @@ def _mutants_at(role: str, tasks: list[Task], place: Place) -> Iterator[Mutant]:
         yield Mutant(role, place, mutation, module, _dump(_replace(tasks, place.path, altered)))
 
 
+def _mutants_of_items(role: str, files: Mapping[str, str], loops: Sequence[Loop]) -> Iterator[Mutant]:
+    """Yield the mutants of each item that some task loops over."""
+    variables = {file: _load(text) or {} for file, text in files.items()}
+    of_all = {name: value for one in variables.values() for name, value in one.items()}
+    items = [
+        (file, item) for file in files if variables[file]
+        for item in find_items(yaml.compose(files[file], Loader=LOADER), of_all, loops)
+    ]  # fmt: skip
+    found = [Place(file, (item.variable, item.number), item.line, item.name) for file, item in items]
+    for place, (file, item) in zip(_told_apart(found, lambda _, number: f"no. {number}"), items, strict=True):
+        value = variables[file][item.variable]
+        for mutation, altered in alterations(value, item.number):
+            if altered != value:
+                changed = {**variables[file], item.variable: altered}
+                yield Mutant(role, place, mutation, item.modules[0], _dump(changed))
+        if source := _source(item):
+            yield Mutant(role, replace(place, file=source, line=1), EMPTIED, item.modules[0], "")
+
+
+def _source(item: Item) -> str | None:
+    """Return the role's file that an item is made from, None where it has its content itself."""
+    folders = [SOURCES[name] for module in item.modules if (name := module.rpartition(".")[2]) in SOURCES]
+    return f"{folders[0]}/{item.file}" if item.file and folders else None
+
+
 def _replace(tasks: list[Task], path: Path, task: Task) -> list[Task]:
     changed = copy.deepcopy(tasks)
     holder: Any = changed
@@ -160,5 +197,9 @@ def _delete(tasks: list[Task], path: Path) -> list[Task]:
     return changed
 
 
-def _dump(tasks: list[Task]) -> str:
-    return "---\n" + yaml.dump(tasks, Dumper=DUMPER, sort_keys=False, allow_unicode=True, width=10_000)
+def _load(text: str) -> Any:
+    return yaml.load(text, LOADER)  # noqa: S506 - it is a safe loader
+
+
+def _dump(content: Any) -> str:
+    return "---\n" + yaml.dump(content, Dumper=DUMPER, sort_keys=False, allow_unicode=True, width=10_000)

@@ -25,7 +25,7 @@ NOT_RESTARTED = frozenset({"golden_seal"})
 SCENARIOS = ("default", "alternative")
 MORE_SCENARIOS = {"web_stack": ("php", "static")}
 """Scenarios that ask nothing more of a machine than those; what survives those is tried on these too."""
-PARTS = ("tasks", "handlers")
+PARTS = ("tasks", "handlers", "vars")
 CODE = ("trial.py", "prepare.py")
 """Parts of this tool that decide what a verdict is."""
 

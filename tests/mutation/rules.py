@@ -1,7 +1,7 @@
-"""Alters one task by general rules: none of them knows a role, a file or a name.
+"""Alters one task, or one item that a task loops over, by general rules: none of them knows a role, a file or a name.
 
 Pure. Every rule takes a task and yields (what was done, the altered task); it never changes the task that it was given.
-Neighbour: mutants, which puts the altered task back into its role.
+Neighbours: mutants and items, which put back what was altered.
 """
 
 import re
@@ -28,6 +28,7 @@ OPPOSITE_STATES = {
 FLAGS = ("enabled", "masked", "password_lock")
 WIDEST_MODE = "0777"
 WRITES_CONTENT = ("template", "copy")
+EMPTIED = "content emptied"
 EXPRESSION = re.compile(r"^{{ (.*) }}$", re.DOTALL)
 SHOWN = 60
 
@@ -73,11 +74,21 @@ def alter_handler(task: Task) -> Iterator[Alteration]:
     yield from _turn_state(task)
 
 
+def alter_item(item: Task) -> Iterator[Alteration]:
+    """Yield the alterations of an item. It keeps an empty `notify`: a task that has no default for it would fail for that."""
+    for mutation, altered in _drop_notify(item):
+        yield mutation, {"notify": [], **altered}
+    if item.get("mode", WIDEST_MODE) != WIDEST_MODE:
+        yield f"mode {WIDEST_MODE}", {**item, "mode": WIDEST_MODE}
+    if item.get("content"):
+        yield EMPTIED, {**item, "content": ""}
+
+
 def _drop_when(task: Task) -> Iterator[Alteration]:
     when = task.get("when")
     if isinstance(when, list) and len(when) > 1:
         for number, condition in enumerate(when):
-            yield f"when {_shown(condition, number)} dropped", {**task, "when": _without(when, number)}
+            yield f"when {_shown(condition, number)} dropped", {**task, "when": without(when, number)}
     elif when is not None:
         yield "when dropped", {key: value for key, value in task.items() if key != "when"}
 
@@ -86,7 +97,7 @@ def _drop_notify(task: Task) -> Iterator[Alteration]:
     notify = task.get("notify")
     if isinstance(notify, list) and len(notify) > 1:
         for number, handler in enumerate(notify):
-            yield f"notify {_shown(handler, number)} dropped", {**task, "notify": _without(notify, number)}
+            yield f"notify {_shown(handler, number)} dropped", {**task, "notify": without(notify, number)}
     elif notify is not None:
         yield "notify dropped", {key: value for key, value in task.items() if key != "notify"}
 
@@ -96,7 +107,7 @@ def _drop_loop_items(task: Task) -> Iterator[Alteration]:
     loop = task.get("loop")
     if isinstance(loop, list) and len(loop) > 1:
         for number, item in enumerate(loop):
-            yield f"item {_shown(item, number)} dropped", {**task, "loop": _without(loop, number)}
+            yield f"item {_shown(item, number)} dropped", {**task, "loop": without(loop, number)}
 
 
 def _drop_listed(task: Task) -> Iterator[Alteration]:
@@ -105,7 +116,7 @@ def _drop_listed(task: Task) -> Iterator[Alteration]:
     listed = args_of(task).get(key)
     if isinstance(listed, list) and len(listed) > 1:
         for number, item in enumerate(listed):
-            yield f"{key} {_shown(item, number)} dropped", _with_args(task, {key: _without(listed, number)})
+            yield f"{key} {_shown(item, number)} dropped", _with_args(task, {key: without(listed, number)})
 
 
 def _turn_state(task: Task) -> Iterator[Alteration]:
@@ -151,7 +162,7 @@ def _empty_content(task: Task) -> Iterator[Alteration]:
             key: value for key, value in args.items() if key in ("dest", "owner", "group", "mode", "validate", "force")
         }
         others = {key: value for key, value in task.items() if key != module}
-        yield "content emptied", {**others, "ansible.builtin.copy": {"content": "", **kept}}
+        yield EMPTIED, {**others, "ansible.builtin.copy": {"content": "", **kept}}
 
 
 def _with_args(task: Task, changed: dict[str, Any]) -> Task:
@@ -159,7 +170,8 @@ def _with_args(task: Task, changed: dict[str, Any]) -> Task:
     return {**task, module: {**args_of(task), **changed}}
 
 
-def _without(values: list[Any], number: int) -> list[Any]:
+def without(values: list[Any], number: int) -> list[Any]:
+    """Return a list without one of its values."""
     return [value for position, value in enumerate(values) if position != number]
 
 

@@ -40,7 +40,7 @@ def render_progress(verdict: Verdict, number: int, total: int) -> str:
 
 def _row(name: str, verdicts: Sequence[Verdict]) -> str:
     kinds = Counter(verdict.finding.kind for verdict in verdicts if verdict.finding)
-    tasks = len({(verdict.mutant.role, verdict.mutant.place) for verdict in verdicts})
+    tasks = len({verdict.mutant.key[:2] for verdict in verdicts})
     caught = "".join(f"{sum(kinds[kind] for kind in column):11d}" for column in COLUMNS.values())
     survived = sum(verdict.finding is None for verdict in verdicts)
     return f"{name:18} {tasks:6d} {len(verdicts):8d}{caught}{survived:11d}"

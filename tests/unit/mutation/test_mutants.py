@@ -104,6 +104,8 @@ def test_every_task_of_any_role_is_deleted_once(tasks: list[dict[str, Any]]) -> 
 @pytest.mark.parametrize("role", ROLES)
 def test_mutant_of_a_role_is_a_list_of_tasks_unlike_the_role(role: str) -> None:
     for mutant in Project(TREE).mutants(role):
+        if not mutant.place.file.startswith(("tasks/", "handlers/")):
+            continue
         original = yaml.safe_load((TREE / "roles" / role / mutant.place.file).read_text())
         changed = yaml.safe_load(mutant.content) or []
         assert changed != original, mutant
