@@ -345,6 +345,19 @@ def test_other_major_replaces_the_agent_and_none_removes_it(cloud: Cloud, baked:
 
 
 @pytest.mark.long
+def test_agent_of_major_1_that_its_package_starts_past_systemd_is_stopped_in_a_bake(cloud: Cloud, base: str) -> None:
+    builder = launch(cloud, base)
+    try:
+        variables = agent(1, "image", running=False)
+        configure(cloud, builder, **variables)
+        assert "Spawned child" in says(cloud, builder, "cat /var/log/aws/codedeploy-agent/codedeploy-agent.log")
+        assert failed_specs(cloud, builder, variables) == []
+        assert "changed=0 " in configure(cloud, builder, **variables)
+    finally:
+        cloud.terminate(builder)
+
+
+@pytest.mark.long
 def test_agent_of_other_origin_is_left_alone_by_none(cloud: Cloud, base: str) -> None:
     server = launch(cloud, base)
     try:

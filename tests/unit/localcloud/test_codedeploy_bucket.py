@@ -14,7 +14,7 @@ from goldfleet.localcloud.gate import ANONYMOUS
 
 HOST = "aws-codedeploy-us-east-1.s3.us-east-1.amazonaws.com"
 INSTALLER = Place("aws-codedeploy-us-east-1", "latest/install")
-PACKAGE = "releases/codedeploy-agent_1.8.1-local1_all.deb"
+PACKAGE = "releases/codedeploy-agent_1.8.1-local2_all.deb"
 
 
 def behind(_environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

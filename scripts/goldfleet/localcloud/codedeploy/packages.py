@@ -1,9 +1,10 @@
 """The Debian packages that stand in for AWS's CodeDeploy agent, byte for byte the same wherever they are built.
 
-So a checksum can be pinned: nothing is compressed, every time, owner and mode is fixed. Laid out as AWS's: program, unit
-and configuration at the same paths, started as soon as it is installed. A change of any of the files needs a new RELEASE,
-since servers tell packages apart by their version alone. Run as a module, it writes the packages into a folder.
-Source of the layout: shared research, codedeploy.md, sections 1, 2 and (c).
+So a checksum can be pinned: nothing is compressed, every time, owner and mode is fixed. Laid out as AWS's: program, service
+and configuration at the same paths, started as soon as it is installed. The service of major 1 is an init script, and its
+unit file lies beside that, where systemd does not look (aws-codedeploy-agent issue 130). A change of any of the files needs a
+new revision in VERSIONS, since servers tell packages apart by their version alone. Run as a module, it writes the packages
+into a folder. Source of the layout: shared research, codedeploy.md, sections 1, 2 and (c).
 """
 
 import argparse
@@ -13,9 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-RELEASE = "local1"
-"""The revision that marks a version as the local cloud's own."""
-VERSIONS = {1: f"1.8.1-{RELEASE}", 2: f"2.0.1-{RELEASE}"}
+VERSIONS = {1: "1.8.1-local2", 2: "2.0.1-local1"}
+"""The revision marks a version as the local cloud's own."""
 ARCHITECTURES = {1: ("all",), 2: ("amd64", "arm64")}
 FILES = Path(__file__).parent / "files"
 TIME = 1_767_225_600  # 2026-01-01, the modification time of everything in the packages
@@ -69,15 +69,20 @@ def build_package(package: Package) -> bytes:
     control_files = {
         "./control": (control.encode(), 0o644),
         "./conffiles": (f"{CONFIGURATION}\n".encode(), 0o644),
-        **{f"./{script}": (read_file(script, major), 0o755) for script in ("postinst", "postrm", "prerm")},
+        **{f"./{script}": (read_file(f"{script}-{major}", major), 0o755) for script in ("postinst", "postrm", "prerm")},
     }
     content = {
         f".{CONFIGURATION}": (read_file(f"codedeployagent-{major}.yml", major), 0o644),
-        "./lib/systemd/system/codedeploy-agent.service": (read_file(f"codedeploy-agent-{major}.service", major), 0o644),
         "./opt/codedeploy-agent/bin/codedeploy-agent": (read_file("codedeploy-agent", major), 0o755),
     }
-    if major == 1:  # 2.x writes it as the agent starts
+    unit = (read_file(f"codedeploy-agent-{major}.service", major), 0o644)
+    if major == 1:
+        content["./etc/init.d/codedeploy-agent"] = (read_file("codedeploy-agent.init", major), 0o755)
+        content["./etc/init.d/codedeploy-agent.service"] = unit
+        # 2.x writes it as the agent starts.
         content["./opt/codedeploy-agent/.version"] = (f"agent_version: LOCAL_{package.version}_deb\n".encode(), 0o644)
+    else:
+        content["./lib/systemd/system/codedeploy-agent.service"] = unit
     members = {
         "debian-binary": b"2.0\n",
         "control.tar": build_tar(control_files),
