@@ -77,12 +77,18 @@ BREAK_WEB_SERVER = """---
 """
 
 
-def project_with_broken_web_server(folder: Path) -> Path:
-    """Write the real project into a folder, with one more role that breaks what web_stack promises; return it."""
+def real_project(folder: Path) -> Path:
+    """Write what a bake of the real project reads into a folder and return it."""
     for name in ("packer", "roles", "inventory", "playbooks", "tests/fleet"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("molecule", "__pycache__"))
     for name in ("requirements.yml", "ansible.cfg", "goldfleet.toml"):
         shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def project_with_broken_web_server(folder: Path) -> Path:
+    """Write the real project into a folder, with one more role that breaks what web_stack promises; return it."""
+    real_project(folder)
     (folder / "roles" / "break_web_server" / "tasks").mkdir(parents=True)
     (folder / "roles" / "break_web_server" / "tasks" / "main.yml").write_text(BREAK_WEB_SERVER)
     playbook = folder / "playbooks" / "golden_image.yml"

@@ -2,12 +2,14 @@
 
 import json
 from typing import Any
+from xml.sax.saxutils import escape
 
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.exceptions import AccessDeniedError, JsonRESTError
 from moto.iam.models import iam_backends
 from moto.s3.exceptions import S3AccessDeniedError
 from moto.sts.models import sts_backends
+from werkzeug.exceptions import HTTPException
 
 from goldfleet.localcloud.gate import JSON_SERVICES
 from goldfleet.localcloud.permissions import is_allowed, resources_of, statements_of
@@ -20,6 +22,19 @@ S3_PERMISSIONS = {
     "ListObjects": "ListBucket",
     "ListObjectsV2": "ListBucket",
 }
+
+
+class Ec2UnauthorizedError(HTTPException):
+    """EC2's refusal, in its own form: Packer cannot read another service's. Source: EC2 API reference, "Error codes"."""
+
+    code = 403
+
+    def __init__(self, caller: str, action: str) -> None:
+        """Say who may not do what."""
+        refused = f"User: {caller} is not authorized to perform: {action}"
+        text = f"You are not authorized to perform this operation. {refused} because no identity-based policy allows it"
+        error = f"<Code>UnauthorizedOperation</Code><Message>{escape(text)}</Message>"
+        super().__init__(f"<Response><Errors><Error>{error}</Error></Errors><RequestID>local</RequestID></Response>")
 
 
 def enforce_role_policies() -> None:
@@ -51,6 +66,8 @@ def _authorize(self: Any, iam_request_class: type, resource: str = "*") -> None:
         return
     if action.startswith("s3:"):
         raise S3AccessDeniedError()
+    if action.startswith("ec2:"):
+        raise Ec2UnauthorizedError(role.arn, action)
     if action.partition(":")[0] in JSON_SERVICES:
         message = f"User: {role.arn} is not authorized to perform: {action}"
         raise JsonRESTError("AccessDeniedException", message)
