@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -249,6 +252,61 @@ def test_step_that_fails_after_tls_is_named(
         add(places, port, engine=engine, tls=False)
         code, backend = ask(places, capsys)
     assert (code, backend["failed_stage"], backend["message"]) == (6, stage, message)
+
+
+@contextmanager
+def one_that_takes_nobody_in() -> Iterator[int]:
+    """Yield a port on which a connection is never made: the queue of those that wait is full."""
+    with socket.socket() as listening, ExitStack() as waiting:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            plug = waiting.enter_context(socket.socket())
+            plug.setblocking(False)
+            plug.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("serve", "changes", "stage"),
+    [
+        (lambda: server(silent), {"host": "slow.example.org"}, "name"),
+        (one_that_takes_nobody_in, {}, "tcp"),
+        (lambda: server(silent), {}, "tls"),
+        (lambda: server(silent), {"tls": False, "engine": "hangs"}, "login"),
+    ],
+    ids=["name", "tcp", "tls", "login"],
+)
+def test_verdict_is_there_in_time_however_long_a_step_may_take(
+    serve: Any, changes: Any, stage: str, places: Any, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """An application may wait for minutes; systemd would end the program, and /status would tell what was true before."""
+    look_up = socket.getaddrinfo
+
+    def slowly(host: str, *arguments: Any, **options: Any) -> Any:
+        time.sleep(2 if host == "slow.example.org" else 0)
+        return look_up(host, *arguments, **options)
+
+    monkeypatch.setattr(program.socket, "getaddrinfo", slowly)
+    monkeypatch.setattr(program, "LONGEST_SECONDS", 0.4)
+    with serve() as port:
+        add(places, port, **{"host": "127.0.0.1", "connect_timeout_seconds": 300, **changes})
+        Path(places.fragment).write_text(json.dumps({"backends": [{"kind": "database", "name": "main", "up": True}]}))
+        started = time.monotonic()
+        code, printed = run(places, capsys, "--status")
+        assert time.monotonic() - started < 1.5
+    (backend,) = json.loads(Path(places.fragment).read_text())["backends"]
+    assert (code, backend["up"], backend["failed_stage"]) == (6, False, stage)
+    assert backend["message"] == (said := "no answer within 0.4 s, the longest that all steps together may take")
+    assert printed == f"database/main is down at {stage}: {said}\n"
+    assert stage not in backend["milliseconds"]
+
+
+def test_systemd_gives_more_time_than_a_verdict_takes() -> None:
+    unit = Path("roles/app_settings/templates/goldfleet-connectivity.service.j2").read_text()
+    (seconds,) = re.findall(r"^TimeoutStartSec=(\d+)$", unit, re.MULTILINE)
+    assert int(seconds) >= program.LONGEST_SECONDS + 15
 
 
 @pytest.mark.parametrize(
