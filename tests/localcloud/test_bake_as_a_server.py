@@ -14,6 +14,8 @@ import pytest
 from tests.localcloud.bakes import NOTHING_LEFT, RunningBake, leftovers, pointers, real_project, small_project
 from tests.localcloud.conftest import BIN, ROOT, Cloud
 
+pytestmark = pytest.mark.long
+
 GROUP = {"aws_foundation_group": "shop", "aws_foundation_application": "shop"}
 PROFILE = "goldfleet-shop-server"
 SERVERS_ONLY = """---
@@ -113,7 +115,6 @@ def project_with_settings(account: Account, folder: Path, settings: str) -> Path
     return folder
 
 
-@pytest.mark.long
 def test_image_that_needs_settings_and_a_file_server_is_published(account: Account, tmp_path: Path) -> None:
     settings = f'copy_instance_profile = "{PROFILE}"\ncopy_security_group_ids = ["{account.group_id}"]'
     project = project_with_settings(account, tmp_path / "p", settings)
@@ -126,7 +127,6 @@ def test_image_that_needs_settings_and_a_file_server_is_published(account: Accou
     assert leftovers(account.cloud) == NOTHING_LEFT
 
 
-@pytest.mark.long
 def test_the_same_image_without_them_is_not_published_and_the_hold_says_why(account: Account, tmp_path: Path) -> None:
     before = pointers(account.cloud)
     project = project_with_settings(account, tmp_path / "p", "boot_timeout_minutes = 1")
@@ -165,3 +165,10 @@ def test_profile_that_ec2_refuses_is_told_before_the_build(
     assert "AWS refused RunInstances" in said
     assert len(account.cloud.ec2.describe_images(Owners=["self"])["Images"]) == images
     assert leftovers(account.cloud) == NOTHING_LEFT
+
+
+def test_launch_with_a_profile_that_is_asked_for_twice_is_one_launch(account: Account) -> None:
+    options = ["--client-token", "copy-once", "--iam-instance-profile", f"Name={PROFILE}"]
+    first = account.cloud.launch(*options)
+    assert account.cloud.launch(*options) == first
+    account.cloud.terminate(*first)
