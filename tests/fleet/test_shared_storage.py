@@ -153,12 +153,24 @@ def test_nfs_client_is_installed_for_shares(shares: list[dict[str, Any]], instal
     assert not shares or "nfs-common" in installed_packages
 
 
-@pytest.mark.parametrize("unit", ["rpcbind.socket", "rpcbind.service", "rpc-gssd.service"])
+UNUSED = ["rpcbind.socket", "rpcbind.service", "rpc-gssd.service"]
+
+
+@pytest.mark.parametrize("unit", UNUSED)
 def test_what_the_shares_do_not_use_is_closed(host: Any, shares: list[dict[str, Any]], unit: str) -> None:
     """They come with nfs-common: NFS 3's port mapper, which listens on port 111, and Kerberos."""
     if shares:
         seen = [host.run(f"systemctl {question} {unit}").stdout.strip() for question in ("is-active", "is-enabled")]
         assert seen == ["inactive", "masked"]
+
+
+@pytest.mark.parametrize("unit", UNUSED)
+def test_what_the_shares_did_not_use_can_be_used_after_them(
+    host: Any, shares: list[dict[str, Any]], installed_packages: set[str], unit: str
+) -> None:
+    """Without shares the NFS client is somebody else's: a mask that stayed would stop shares by NFS 3."""
+    if not shares and "nfs-common" in installed_packages:
+        assert host.run(f"systemctl is-enabled {unit}").stdout.strip() not in ("", "masked")
 
 
 def test_program_checks_what_is_listed(files: dict[str, str], shares: list[dict[str, Any]]) -> None:
