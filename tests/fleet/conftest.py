@@ -55,7 +55,7 @@ def installed_packages(host: Any) -> set[str]:
 @pytest.fixture(scope="module")
 def units(host: Any) -> dict[str, tuple[str, str]]:
     """Every unit that runs or is named here, as (ActiveState, UnitFileState); a pattern finds only what is loaded."""
-    wanted = "'*.service' '*.timer' apt-daily.timer apt-daily-upgrade.timer"
+    wanted = "'*.service' '*.timer' apt-daily.timer apt-daily-upgrade.timer ssh.socket"
     shown = host.check_output(f"systemctl show --property=Id,ActiveState,UnitFileState {wanted}")
     blocks = (dict(line.split("=", 1) for line in block.splitlines()) for block in shown.split("\n\n"))
     return {block["Id"]: (block["ActiveState"], block["UnitFileState"]) for block in blocks if "Id" in block}

@@ -191,9 +191,10 @@ def test_status_lists_every_fragment(host: Any, status: dict[str, Any]) -> None:
     assert [name for name in fragments if name not in status and name not in status["broken"]] == []
 
 
-def test_status_is_never_cached(host: Any) -> None:
+@pytest.mark.parametrize("path", ["healthcheck.html", "status"])
+def test_monitoring_is_never_cached(path: str, host: Any) -> None:
     """Nobody reads an old answer."""
-    assert "Cache-Control: no-store" in host.check_output(f"{GET} http://127.0.0.1/status")
+    assert "Cache-Control: no-store" in host.check_output(f"{GET} http://127.0.0.1/{path}")
 
 
 def test_status_is_for_those_who_may_read_it(own_address: str, host: Any, variables: dict[str, Any]) -> None:
@@ -201,6 +202,15 @@ def test_status_is_for_those_who_may_read_it(own_address: str, host: Any, variab
     cidrs = variables["web_stack_status_source_cidrs"]
     wanted = 200 if not cidrs or is_in(own_address, cidrs) else 403
     assert find_status(host.check_output(f"{GET} http://{own_address}/status")) == wanted
+
+
+def test_nobody_claims_to_be_the_server_itself(own_address: str, host: Any, variables: dict[str, Any]) -> None:
+    """A header that a trusted proxy passes on does not make a stranger the loopback."""
+    cidrs = variables["web_stack_status_source_cidrs"]
+    trusted = is_in(own_address, variables["web_stack_trusted_proxy_cidrs"])
+    claimed = is_in("127.0.0.1" if trusted else own_address, cidrs)
+    asked = host.check_output(f"{GET} --header 'X-Forwarded-For: 127.0.0.1' http://{own_address}/status")
+    assert find_status(asked) == (200 if not cidrs or claimed else 403)
 
 
 def test_page_has_no_server_error(page: str, current: str, variables: dict[str, Any]) -> None:

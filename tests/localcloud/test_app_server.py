@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.functional.roles.tls_servers import Authority
-from tests.localcloud.conftest import Cloud, wait_for
+from tests.localcloud.conftest import ROOT, Cloud, wait_for
 from tests.localcloud.test_inside import TRUST
 
 PATH = "/goldfleet/production/shop"
@@ -51,13 +51,6 @@ requirepass {password}
 END
 sudo systemctl restart redis-server
 """
-PLAYBOOK = """
-- hosts: app_servers
-  become: true
-  gather_subset: ["!all", "!min", distribution, env, service_mgr]
-  roles: [base, app_settings, database_client, cache_client, web_stack]
-"""
-"""Until playbooks/app_server.yml has all of these roles."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +108,7 @@ def configure(cloud: Cloud, server: str, authority: Authority, **changes: Any) -
         "cache_client_backends": [{"name": "sessions", "engine": "redis", "ca_bundle": "own"}],
         "cache_client_ca_bundles": bundles,
     }
-    playbook = cloud.folder / "app_server.yml"
-    playbook.write_text(PLAYBOOK)
-    done = cloud.play(server, playbook, variables | changes)
+    done = cloud.play(server, ROOT / "playbooks/app_server.yml", variables | changes)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
     return done.stdout
 

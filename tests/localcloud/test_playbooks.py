@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.localcloud.conftest import BIN, ROOT, Cloud
+from tests.localcloud.conftest import BIN, ROOT, Cloud, wait_for
 
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 TAGS = "ResourceType=instance,Tags=[{Key=goldfleet:role,Value=app_server}]"
@@ -64,6 +64,16 @@ def play(cloud: Cloud, env: dict[str, str], *arguments: str) -> subprocess.Compl
     )
 
 
+def old_algorithm(cloud: Cloud, server: str) -> str:
+    """Return what ssh says when it offers nothing but an algorithm that role base has sshd refuse."""
+    address = cloud.instance(server)["PrivateIpAddress"]
+    options = ["-o", "Ciphers=aes128-ctr", "-o", "MACs=hmac-sha1", "-o", "BatchMode=yes", "-o", "ControlPath=none",
+               "-o", f"UserKnownHostsFile={cloud.pinned_host_keys(server)}"]  # fmt: skip
+    return cloud.run(
+        "ssh", "-F", "none", "-i", str(cloud.key_file), *options, f"admin@{address}", "true", check=False
+    ).stderr
+
+
 def recap(done: subprocess.CompletedProcess[str]) -> list[tuple[str, int, int]]:
     """Return (host, changed, failed or unreachable) for each host of a play's recap."""
     return [(found[0], int(found[2]), int(found[3]) + int(found[4])) for found in RECAP.findall(done.stdout)]
@@ -101,11 +111,14 @@ def test_mirror_gone_in_the_middle_is_said_and_a_second_run_completes_and_a_thir
     cloud: Cloud, server: str
 ) -> None:
     env = cloud.server_env(server)
+    assert "no matching MAC found" not in old_algorithm(cloud, server)
     code, printed = play_until_mirror_is_gone(
         cloud, env, server, "web_stack : Install nginx and what the runtime needs"
     )
     assert code != 0
     assert "Failed to fetch" in printed
+    # What the roles before had written is in force: no later run would bring it into force, since it finds it written.
+    assert "no matching MAC found" in old_algorithm(cloud, server)
     first = play(cloud, env, "-i", "inventory/one_server.yml")
     assert first.returncode == 0, first.stdout[-3000:] + first.stderr
     second = play(cloud, env, "-i", "inventory/one_server.yml")
@@ -130,3 +143,25 @@ def test_running_instances_are_found_by_tag_with_pinned_host_keys(cloud: Cloud, 
             project_keys.write_text(before)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert [(changed, bad) for _, changed, bad in recap(done)] == [(0, 0)]
+
+
+@pytest.mark.long
+def test_server_out_of_service_ends_the_run_before_the_next_one_is_touched(cloud: Cloud, tmp_path: Path) -> None:
+    held, untouched = cloud.launch(count=2)
+    login = {"ansible_user": "admin", "ansible_ssh_private_key_file": str(cloud.key_file)}
+    hosts = {
+        instance_id: login | {"ansible_host": cloud.wait_state(instance_id, "running")["PrivateIpAddress"]}
+        for instance_id in (held, untouched)
+    }
+    inventory = tmp_path / "two_servers.yml"
+    inventory.write_text(json.dumps({"app_servers": {"hosts": hosts}}))
+    known_hosts = tmp_path / "known_hosts"
+    known_hosts.write_text("".join(cloud.pinned_host_keys(one).read_text() for one in (held, untouched)))
+    hold = "sudo mkdir -p /run/goldfleet/hold && echo 'disk is being looked at' | sudo tee /run/goldfleet/hold/disk"
+    wait_for("ssh", lambda: cloud.ssh(held, hold, check=False).returncode == 0)
+    done = play(cloud, {"ANSIBLE_SSH_ARGS": f"-o UserKnownHostsFile={known_hosts}"}, "-i", str(inventory))
+    assert done.returncode != 0
+    assert "is configured but not in service" in done.stdout, done.stdout[-3000:]
+    assert "disk is being looked at" in done.stdout
+    assert cloud.ssh(untouched, "dpkg-query --show nginx", check=False).returncode != 0
+    cloud.terminate(held, untouched)

@@ -151,7 +151,10 @@ def test_status_that_was_killed_comes_back_and_sees_what_happened_meanwhile(serv
         "echo x > /run/goldfleet/hold/x; systemctl kill --signal=KILL goldfleet-status; rm /run/goldfleet/hold/x"
     )
     assert server.wait_for_health(200) < 10
-    assert wait_for("goldfleet-status", lambda: server.run("systemctl is-active goldfleet-status", check=False))
+    wait_for(
+        "goldfleet-status",
+        lambda: server.run("systemctl is-active goldfleet-status", check=False).strip() == "active",
+    )
     server.run("echo x > /run/goldfleet/hold/x")
     server.wait_for_health(503)
     server.run("rm /run/goldfleet/hold/x")

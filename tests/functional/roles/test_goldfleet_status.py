@@ -336,3 +336,20 @@ def test_folder_that_is_missing_is_said_and_ends_the_program(root: Path) -> None
     (root / "run/goldfleet/www").rmdir()
     done = subprocess.run([str(PROGRAM), "--root", str(root), "--once"], capture_output=True, text=True, check=False)
     assert (done.returncode, "cannot write" in done.stderr) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("known", "since_asked", "since_started", "again"),
+    [
+        ({}, 16, 16, True),
+        ({}, 14, 14, False),
+        ({}, 16, 301, False),
+        ({"instance_id": "i-1"}, 16, 16, True),
+        ({"image_id": "ami-1"}, 16, 16, True),
+        ({"instance_id": "i-1", "image_id": "ami-1"}, 16, 16, False),
+    ],
+)
+def test_slow_metadata_service_is_asked_again_for_some_minutes(
+    known: dict[str, str], since_asked: float, since_started: float, again: bool
+) -> None:
+    assert STATUS.is_asked_again(NOBODY | known, since_asked, since_started) is again
