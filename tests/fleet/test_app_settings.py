@@ -24,7 +24,8 @@ UNITS = (
     "goldfleet-settings.service goldfleet-settings.target goldfleet-connectivity.service goldfleet-connectivity.timer"
 )
 PROPERTIES = (
-    "Id,ActiveState,Conditions,NoNewPrivileges,ProtectSystem,RestartUSec,TimersMonotonic,Type,UnitFileState,Wants"
+    "Id,ActiveEnterTimestampMonotonic,ActiveState,Conditions,ExecMainStartTimestampMonotonic,NoNewPrivileges,ProtectSystem,"
+    "RestartUSec,TimersMonotonic,Type,UnitFileState,Wants"
 )
 HOLD = "/run/goldfleet/hold/settings"
 
@@ -150,9 +151,11 @@ def test_settings_are_in_memory_only(host: Any) -> None:
 
 
 def test_target_is_reached_exactly_when_settings_are_there(shown: dict[str, dict[str, str]], hold: str | None) -> None:
-    """What waits for settings has started, or still waits."""
-    wanted = "active" if hold is None else "inactive"
-    assert shown["goldfleet-settings.target"]["ActiveState"] == wanted
+    """What waits for settings has started, or still waits; where it ran with earlier ones, it runs until there are others."""
+    target, service = shown["goldfleet-settings.target"], shown["goldfleet-settings.service"]
+    reached, looked = target["ActiveEnterTimestampMonotonic"], service["ExecMainStartTimestampMonotonic"]
+    is_of_before = hold is not None and 0 < int(reached) < int(looked)
+    assert target["ActiveState"] == ("active" if hold is None or is_of_before else "inactive")
 
 
 def test_checks_run_as_wanted(shown: dict[str, dict[str, str]], hold: str | None, variables: dict[str, Any]) -> None:
