@@ -63,7 +63,9 @@ class Project:
 
     def shared_variables(self, role: str, scenario: str) -> dict[str, Any]:
         """Return what a scenario sets for its machine: `molecule_variables`, and whatever it has besides."""
-        file = _read(self.folder / "roles" / role / "molecule" / scenario / "molecule.yml") or {}
+        home = self.folder / "roles" / role
+        text = (home / "molecule" / scenario / "molecule.yml").read_text(encoding="utf-8")
+        file = yaml.safe_load(text.replace("${MOLECULE_PROJECT_DIRECTORY}", str(home))) or {}
         shared = file.get("provisioner", {}).get("inventory", {}).get("group_vars", {}).get("all", {})
         return dict(shared)
 

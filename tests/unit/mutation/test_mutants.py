@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.mutation.mutants import Mutant, Place, find_places, make_mutants
-from tests.mutation.project import NOT_RESTARTED, NOT_SERVERS, SPECS, TREE, Project
+from tests.mutation.project import NOT_RESTARTED, NOT_SERVERS, SCENARIOS, SPECS, TREE, Project
 from tests.mutation.rules import module_of
 
 ROLES = Project(TREE).roles()
@@ -214,3 +214,9 @@ def test_exceptions_are_molecules_own() -> None:
 )
 def test_task_is_known_by_the_name_that_ansible_prints(name: str, tasks: set[str], is_one: bool) -> None:
     assert Place("tasks/main.yml", (0,), 1, name).is_called_one_of(tasks) is is_one
+
+
+@pytest.mark.parametrize("role", Project(TREE).roles())
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_variables_of_a_scenario_name_files_that_are_there(role: str, scenario: str) -> None:
+    assert "${MOLECULE_PROJECT_DIRECTORY}" not in str(Project(TREE).shared_variables(role, scenario))
