@@ -16,10 +16,6 @@ import functools
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, cast
-
-import boto3
-from botocore.config import Config
 
 from goldfleet.demo.logs import read_events
 from goldfleet.localcloud.state import StateFolder
@@ -50,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for number in range(rounds):
             measure_applying(fleet, floor, applied)
             show(f"round {number + 1}", applied)
-        user_data = floor.script(f"curl --silent --fail '{archive_address(fleet, floor)}'")
+        user_data = floor.script(
+            f"curl --silent --fail '{fleet.cloud.offer('goldfleet-bench', 'floor.tar.gz', floor.archive)}'"
+        )
         for number in range(rounds):
             measure_launches(fleet, user_data, launched)
             show(f"round {number + 1}", launched)
@@ -92,20 +90,6 @@ def keep_runs(figures: Figures, name: str, run: Callable[[], Applied]) -> None:
     figures.setdefault(f"{name}, second run", []).append(second.seconds)
     figures.setdefault(f"{name}, second run, per 100 tasks", []).append(second.seconds / second.tasks * 100)
     figures.setdefault(f"{name}, tasks of the second run", []).append(second.tasks)
-
-
-def archive_address(fleet: Fleet, floor: Floor) -> str:
-    """Put the floor's archive into a bucket and return an address that a server may fetch it from."""
-    env, make = fleet.cloud.env, cast("Any", boto3.client)
-    keys = {"aws_access_key_id": env["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": env["AWS_SECRET_ACCESS_KEY"]}
-    store = fleet.client("s3")
-    store.create_bucket(Bucket="goldfleet-bench")
-    store.put_object(Bucket="goldfleet-bench", Key="floor.tar.gz", Body=floor.archive)
-    # Signed for S3's own name, which servers of the local cloud find there.
-    signer = make("s3", region_name=env["AWS_REGION"], endpoint_url="https://s3.us-east-1.amazonaws.com",
-                  config=Config(signature_version="s3v4", s3={"addressing_style": "path"}), **keys)  # fmt: skip
-    chosen = {"Bucket": "goldfleet-bench", "Key": "floor.tar.gz"}
-    return str(signer.generate_presigned_url("get_object", Params=chosen, ExpiresIn=7200))
 
 
 def measure_launches(fleet: Fleet, user_data: str, figures: Figures) -> None:

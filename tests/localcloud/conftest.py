@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import boto3
 import pytest
+from botocore.config import Config
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
@@ -137,6 +138,29 @@ class Cloud:
     def boot(self, instance_id: str) -> str:
         """Return a text that another boot of the machine changes; "" while it cannot be asked."""
         return self.ssh(instance_id, "cut -d' ' -f22 /proc/1/stat", check=False).stdout
+
+    def wait_for_another_boot(self, instance_id: str, before: str, seconds: float = 60) -> str:
+        """Wait until a machine has booted since `boot` returned `before`, and return what it returns now."""
+        assert before, f"it is not known which boot of {instance_id} is the one before"
+
+        def look() -> str:
+            seen = self.boot(instance_id)
+            return "" if seen == before else seen
+
+        return wait_for(f"another boot of {instance_id}", look, seconds)
+
+    def offer(self, bucket: str, name: str, content: bytes) -> str:
+        """Put a file into a new bucket and return an https address that servers may fetch it from for two hours."""
+        env, make = self.env, cast("Any", boto3.client)
+        keys = {"aws_access_key_id": env["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": env["AWS_SECRET_ACCESS_KEY"]}
+        store = make("s3", region_name=env["AWS_REGION"], endpoint_url=env["AWS_ENDPOINT_URL"], **keys)
+        store.create_bucket(Bucket=bucket)
+        store.put_object(Bucket=bucket, Key=name, Body=content)
+        # Signed for S3's own name, which servers of the local cloud find there.
+        signer = make("s3", region_name=env["AWS_REGION"], endpoint_url="https://s3.us-east-1.amazonaws.com",
+                      config=Config(signature_version="s3v4", s3={"addressing_style": "path"}), **keys)  # fmt: skip
+        chosen = {"Bucket": bucket, "Key": name}
+        return str(signer.generate_presigned_url("get_object", Params=chosen, ExpiresIn=7200))
 
     def server_env(self, instance_id: str) -> dict[str, str]:
         """Return the environment with which README runs playbooks on one server, its host key checked."""

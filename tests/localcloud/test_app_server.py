@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shlex
+import subprocess
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,7 @@ class Site:
     server: str
     database: str
     authority: Authority
+    address: str
 
 
 def backend(cloud: Cloud, authority: Authority, package: str, script: str) -> str:
@@ -90,10 +92,22 @@ def make_profile(cloud: Cloud) -> None:
     cloud.aws("iam", "add-role-to-instance-profile", "--instance-profile-name", "shop", "--role-name", "shop")
 
 
-def configure(cloud: Cloud, server: str, authority: Authority, **changes: Any) -> str:
-    """Run the roles on a server and return what was printed."""
-    checksum = hashlib.sha256(authority.file.read_bytes()).hexdigest()
-    bundles = [{"name": "own", "source": str(authority.file), "sha256": checksum}]
+def authorities(source: str, checksum: str) -> dict[str, Any]:
+    """Return the settings of both clients that have them trust the authorities of one file."""
+    bundles = [{"name": "own", "source": source, "sha256": checksum}]
+    return {"database_client_ca_bundles": bundles, "cache_client_ca_bundles": bundles}
+
+
+def configure(cloud: Cloud, site: Site, **changes: Any) -> str:
+    """Run the roles on the server, which fetches its file of authorities itself, and return what was printed."""
+    done = run(cloud, site, **changes)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    return done.stdout
+
+
+def run(cloud: Cloud, site: Site, **changes: Any) -> subprocess.CompletedProcess[str]:
+    """Run the roles on the server, however that ends."""
+    checksum = hashlib.sha256(site.authority.file.read_bytes()).hexdigest()
     variables = {
         "app_settings_application": "shop",
         "app_settings_parameter_store": True,
@@ -104,13 +118,10 @@ def configure(cloud: Cloud, server: str, authority: Authority, **changes: Any) -
         "app_settings_retry_seconds": 2,
         "app_settings_connectivity_interval_seconds": 5,
         "database_client_backends": [{"name": "main", "engine": "mariadb", "ca_bundle": "own"}],
-        "database_client_ca_bundles": bundles,
         "cache_client_backends": [{"name": "sessions", "engine": "redis", "ca_bundle": "own"}],
-        "cache_client_ca_bundles": bundles,
+        **authorities(site.address, checksum),
     }
-    done = cloud.play(server, ROOT / "playbooks/app_server.yml", variables | changes)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
-    return done.stdout
+    return cloud.play(site.server, ROOT / "playbooks/app_server.yml", variables | changes)
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +147,10 @@ def site(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Site:
     )
     (server,) = cloud.launch("--iam-instance-profile", "Name=shop", "--metadata-options", "HttpTokens=required")
     cloud.wait_state(server, "running")
-    configure(cloud, server, authority)
-    return Site(server, database, authority)
+    address = cloud.offer("authorities", "own.pem", authority.file.read_bytes())
+    site = Site(server, database, authority, address)
+    configure(cloud, site)
+    return site
 
 
 def health(cloud: Cloud, server: str) -> str:
@@ -225,7 +238,16 @@ def test_no_secret_is_on_the_servers_disk_or_at_status(cloud: Cloud, site: Site)
 
 
 def test_second_run_changes_nothing(cloud: Cloud, site: Site) -> None:
-    assert "changed=0 " in configure(cloud, site.server, site.authority)
+    assert "changed=0 " in configure(cloud, site)
+
+
+def test_file_of_authorities_that_is_another_one_is_refused_and_the_old_one_stays(cloud: Cloud, site: Site) -> None:
+    look = "sha256sum /usr/local/share/goldfleet/ca/database-own.pem /usr/local/share/goldfleet/ca/cache-own.pem"
+    before = cloud.ssh(site.server, look).stdout
+    done = run(cloud, site, **authorities(site.address, "0" * 64))
+    assert done.returncode != 0
+    assert "The checksum for" in done.stdout, done.stdout[-3000:]
+    assert cloud.ssh(site.server, look).stdout == before
 
 
 def test_stopped_database_is_told_and_does_not_take_the_server_out_of_service(cloud: Cloud, site: Site) -> None:
@@ -308,7 +330,7 @@ def look_at_holds(cloud: Cloud, server: str) -> dict[str, str]:
 
 def test_server_that_is_to_resolve_nothing_forgets_its_settings_and_is_in_service(cloud: Cloud, site: Site) -> None:
     configure(
-        cloud, site.server, site.authority,
+        cloud, site,
         app_settings_parameter_store=False, app_settings_secrets=[], app_settings_required=[],
     )  # fmt: skip
     wait_for(

@@ -234,7 +234,7 @@ def test_unreachable_bucket_holds_the_server_until_it_is_back(cloud: Cloud, laun
             wait_for("the reason", lambda: "cannot be reached" in reason(cloud, server), 120)
             first = cloud.boot(server)
             cloud.aws("ec2", "reboot-instances", "--instance-ids", server)
-            wait_for("another boot", lambda: cloud.boot(server) not in ("", first), 120)
+            cloud.wait_for_another_boot(server, first, 120)
             assert reason(cloud, server) != ""
             wait_for("the reason", lambda: "cannot be reached" in reason(cloud, server), 120)
             assert says(cloud, server, f"test -e {AGENT} || echo none") == "none"

@@ -84,9 +84,9 @@ def test_reboot_by_api_and_from_inside_starts_the_machine_again(cloud: Cloud) ->
 
     first = wait_for("ssh", lambda: cloud.boot(instance_id))
     cloud.aws("ec2", "reboot-instances", "--instance-ids", instance_id)
-    second = wait_for("another boot", lambda: (seen := cloud.boot(instance_id)) != first and seen)
+    second = cloud.wait_for_another_boot(instance_id, first)
     cloud.ssh(instance_id, "sudo systemctl reboot", check=False)
-    wait_for("a third boot", lambda: (seen := cloud.boot(instance_id)) not in ("", first, second) and seen)
+    assert cloud.wait_for_another_boot(instance_id, second) != first
     assert cloud.instance(instance_id)["State"]["Name"] == "running"
     cloud.terminate(instance_id)
 
@@ -109,20 +109,16 @@ def test_reboot_on_a_busy_host_brings_every_machine_back(cloud: Cloud) -> None:
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(6)]
     try:
         for _ in range(4):
-            started = {one: cloud.boot(one) for one in instances}
+            started = {one: wait_for("ssh", partial(cloud.boot, one)) for one in instances}
             cloud.aws("ec2", "reboot-instances", "--instance-ids", *instances)
             for one, before in started.items():
-                wait_for("another boot", partial(_booted_again, cloud, one, before), seconds=120)
+                cloud.wait_for_another_boot(one, before, seconds=120)
                 assert cloud.instance(one)["State"]["Name"] == "running"
     finally:
         for process in busy:
             process.kill()
             process.wait()
     cloud.terminate(*instances)
-
-
-def _booted_again(cloud: Cloud, instance_id: str, started_before: str) -> bool:
-    return cloud.boot(instance_id) not in ("", started_before)
 
 
 def test_terminated_instance_stays_visible_and_its_machine_is_gone(cloud: Cloud) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.localcloud.conftest import Cloud, wait_for
+from tests.localcloud.conftest import Cloud
 
 PLAYBOOK = """---
 - name: Configure one server with role base
@@ -45,7 +45,7 @@ def server(cloud: Cloud, stranger: list[Path], tmp_path_factory: pytest.TempPath
 
     first = cloud.boot(instance_id)
     cloud.aws("ec2", "reboot-instances", "--instance-ids", instance_id)
-    wait_for("another boot", lambda: cloud.boot(instance_id) not in ("", first))
+    cloud.wait_for_another_boot(instance_id, first)
     return instance_id
 
 

@@ -165,7 +165,7 @@ def test_server_that_is_held_from_its_first_moment_never_answers_200(server: Ser
     server.run("echo 'f /run/goldfleet/hold/settings 0644 root root - not yet there' > /etc/tmpfiles.d/settings.conf")
     booted = server.cloud.boot(server.instance_id)
     server.cloud.aws("ec2", "reboot-instances", "--instance-ids", server.instance_id)
-    wait_for("another boot", lambda: server.cloud.boot(server.instance_id) not in ("", booted))
+    server.cloud.wait_for_another_boot(server.instance_id, booted)
     seen = set()
     while 503 not in seen:
         seen.add(server.health())

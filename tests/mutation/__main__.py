@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -197,11 +197,12 @@ def show_kept(choice: Choice, project: Project, roles: Sequence[str]) -> int:
         verdicts += [kept[mutant] for mutant in mutants if mutant in kept]
         untried += [mutant for mutant in mutants if mutant not in kept]
         defects += shelf.read_defects(role, basis)
-    return report(verdicts, (), defects, untried)
+    whole = () if choice.only else set(roles) - {mutant.role for mutant in untried}
+    return report(verdicts, whole, defects, untried)
 
 
 def report(
-    verdicts: Sequence[Verdict], whole_roles: Sequence[str], defects: Sequence[str], untried: Sequence[Mutant] = ()
+    verdicts: Sequence[Verdict], whole_roles: Collection[str], defects: Sequence[str], untried: Sequence[Mutant] = ()
 ) -> int:
     """Print the table and what is wrong with the list of survivors; return the exit code."""
     reasons = read_reasons()

@@ -75,7 +75,8 @@ class Runner:
         inventory = {"all": {"vars": variables, "hosts": {"server": self.project.connection()}}}
         # Of its own, since the control's machines share the place and run side by side.
         inventory_file = place.scratch / f"{machine}.inventory.json"
-        inventory_file.write_text(json.dumps(inventory))
+        here = str(place.scratch / machine)
+        inventory_file.write_text(json.dumps(inventory).replace("${MOLECULE_EPHEMERAL_DIRECTORY}", here))
         (place.scratch / "ansible.cfg").write_text("")
         wanted = place.wanted(machine, scenario)
         wanted.parent.mkdir(parents=True, exist_ok=True)

@@ -146,7 +146,7 @@ class Machines:
 def when_ended(pid: int, act: Callable[[], None]) -> None:
     """Call `act` in a thread of its own once a process has ended; raises ProcessLookupError when there is none.
 
-    The kernel tells (pidfd_open(2)). `podman events` does not do: it falls silent when podman shortens its event log.
+    The kernel tells (pidfd_open(2)). `podman events` would not do: it falls silent when podman shortens its event log.
     """
     descriptor = os.pidfd_open(pid)
 
