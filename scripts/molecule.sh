@@ -5,7 +5,7 @@
 #   scripts/molecule.sh all [ROLE ...]  every scenario of every role, or of the named ones
 set -eu
 cd "$(dirname "$0")/.."
-PATH="$PWD/.venv/bin:$PATH"
+PATH="$PWD/tests/machines:$PWD/.venv/bin:$PATH"
 export PATH
 logs=.goldfleet/molecule
 mkdir -p "$logs"
@@ -28,6 +28,9 @@ if [ "${1:-}" = --one ]; then # how this script starts itself for each scenario
   run_scenario "$2"
   exit
 fi
+GOLDFLEET_MACHINES=$(mktemp -d) # makes tests/machines/podman enter them the quick way
+export GOLDFLEET_MACHINES
+trap 'rm -rf "$GOLDFLEET_MACHINES"' EXIT
 usage="usage: scripts/molecule.sh default|others|all [ROLE ...]"
 wanted=${1:?$usage}
 case $wanted in default | others | all) shift ;; *) echo "$usage" >&2 && exit 2 ;; esac

@@ -140,6 +140,15 @@ def test_check_is_open_to_the_group_only(host: Any, variables: dict[str, Any]) -
     assert host.check_output("grep -v '^#' /etc/sudoers.d/goldfleet-seal") == rule
 
 
+@pytest.mark.parametrize(
+    ("path", "mode"),
+    [("/usr/local/lib/goldfleet/goldfleet_seal/allowed.txt", "644"), ("/etc/sudoers.d/goldfleet-seal", "440")],
+)
+def test_only_root_may_say_what_the_seal_allows(path: str, mode: str, host: Any) -> None:
+    """Else whoever works on the builder could have the check pass over a secret, or give themselves more than a look."""
+    assert host.check_output("stat --format='%%a %%U %%G' %s", path) == f"{mode} root root"
+
+
 @pytest.mark.parametrize("fact", ["image", "run", "commit", "source_ami", "fingerprint"])
 def test_manifest_names_the_bake(fact: str, manifest: dict[str, Any], variables: dict[str, Any]) -> None:
     """The manifest says which bake this was; what it did not know is null."""

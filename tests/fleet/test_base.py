@@ -248,6 +248,12 @@ def test_keys_of_the_image_are_the_listed_ones(host: Any, variables: dict[str, A
     assert {(path.rsplit("/", 1)[1], key) for path, key in (line.split(":", 1) for line in lines)} == wanted
 
 
+def test_keys_of_the_image_are_roots(host: Any) -> None:
+    """Whoever could write there could log in as that user; sshd, which reads them as the user, must be able to."""
+    lines = host.check_output("find /etc/ssh/authorized_keys.d -type f -printf '%m %u %g\\n'").splitlines()
+    assert set(lines) <= {"644 root root"}
+
+
 def test_sudo_belongs_to_the_listed_people(host: Any, variables: dict[str, Any]) -> None:
     """Administrators may do everything, the deploy user the listed commands, and nobody else anything by goldfleet's file."""
     lines = host.run("grep -v '^#' /etc/sudoers.d/goldfleet").stdout.splitlines()
@@ -463,6 +469,11 @@ def test_time_zone_is_as_wanted(host: Any, variables: dict[str, Any]) -> None:
     assert host.check_output("timedatectl show --property=Timezone --value") == variables["base_time_zone"]
 
 
+def test_language_is_roots_to_choose(host: Any) -> None:
+    """Every login and service reads it."""
+    assert host.check_output("stat --format='%a %U %G' /etc/default/locale") == "644 root root"
+
+
 def test_login_has_the_wanted_language(login: list[str], variables: dict[str, Any]) -> None:
     """LANG of a login, also after a launch, when cloud-init would set its own."""
     assert login[0] == variables["base_locale"]
@@ -514,10 +525,16 @@ def test_blocked_kernel_modules_are_the_listed_ones(host: Any, variables: dict[s
 
 @pytest.mark.parametrize("path", CRON_RIGHTS)
 def test_only_root_reads_crons_tables_if_wanted(path: str, rights: dict[str, str], variables: dict[str, Any]) -> None:
-    """CIS 2.4.1.2 to 2.4.1.7, for what is there; otherwise the distribution's rights."""
+    """CIS 2.4.1.2 to 2.4.1.7, for what is there; else the distribution's rights, or those of before it was switched off."""
     distribution = "644 root root" if path == "/etc/crontab" else "755 root root"
-    wanted = CRON_RIGHTS[path] if variables["base_harden_cron"] else distribution
-    assert rights.get(path, wanted) == wanted
+    possible = [CRON_RIGHTS[path], *([] if variables["base_harden_cron"] else [distribution])]
+    assert rights.get(path, CRON_RIGHTS[path]) in possible
+
+
+def test_rights_of_crons_tables_are_left_alone_unless_wanted(host: Any, variables: dict[str, Any]) -> None:
+    """Switched off, nothing sets them at a boot."""
+    asks = host.run("grep --quiet '^[^#]* /etc/cron' /etc/tmpfiles.d/goldfleet.conf").rc == 0
+    assert asks == variables["base_harden_cron"]
 
 
 @pytest.mark.parametrize("path", OWN_FILES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from typing import Any
 
 import pytest
@@ -18,6 +19,17 @@ DEFAULT_HEADERS = {
 }
 SPOOFED, VISITOR = "203.0.113.7", "198.51.100.9"
 PHP_PER_CPU = 16
+OWN_FILES = {
+    "/usr/local/sbin/goldfleet-status": "root root 755",
+    "/usr/local/sbin/goldfleet-workers": "root root 755",
+    "/etc/systemd/system/goldfleet-status.service": "root root 644",
+    "/etc/systemd/system/goldfleet-workers.service": "root root 644",
+    "/etc/systemd/system/goldfleet-tls.service": "root root 644",
+    "/etc/nginx/nginx.conf": "root root 644",
+    "/etc/logrotate.d/goldfleet-web_stack": "root root 644",
+    "/etc/php/*/fpm/pool.d/www.conf": "root root 644",
+}
+"""Owner, group and mode of what the role writes; unit of TLS and pool of PHP only where they are wanted."""
 
 
 def find_status(answer: str) -> int:
@@ -55,6 +67,14 @@ def root(variables: dict[str, Any]) -> str:
 def folders(host: Any, root: str) -> dict[str, str]:
     """Owner, group and mode of the application's folders, by name below the root."""
     lines = host.check_output("cd %s && stat --format='%%n %%U %%G %%a' . releases shared current", root).splitlines()
+    return dict(line.split(" ", 1) for line in lines)
+
+
+@pytest.fixture(scope="module")
+def rights(host: Any) -> dict[str, str]:
+    """Owner, group and mode of the role's files, of those that are there."""
+    seen = host.run(f"stat --format='%n %U %G %a' {' '.join(OWN_FILES)}").stdout
+    lines = re.sub(r"^/etc/php/[0-9.]+/", "/etc/php/*/", seen, flags=re.MULTILINE).splitlines()
     return dict(line.split(" ", 1) for line in lines)
 
 
@@ -282,6 +302,19 @@ def test_folder_is_the_owners(folders: dict[str, str], variables: dict[str, Any]
 def test_folder_belongs_to_the_owner(folder: str, folders: dict[str, str], variables: dict[str, Any]) -> None:
     """The owner delivers releases; others may only read."""
     assert folders[folder] == f"{variables['web_stack_owner']} {variables['web_stack_group']} 755"
+
+
+def test_placeholder_belongs_to_the_owner(host: Any, root: str, current: str, variables: dict[str, Any]) -> None:
+    """Whoever delivers releases may remove the placeholder, and nobody else may write into it."""
+    owner = f"{variables['web_stack_owner']} {variables['web_stack_group']}"
+    places = host.run("find %s/%s -printf '%%u %%g %%m\\n'", root, PLACEHOLDER).stdout
+    assert current != PLACEHOLDER or set(places.splitlines()) == {f"{owner} 755", f"{owner} 644"}
+
+
+@pytest.mark.parametrize("path", OWN_FILES)
+def test_nobody_but_root_may_change_what_the_role_writes(path: str, rights: dict[str, str]) -> None:
+    """What the web server, the health page and log rotation do is root's to say."""
+    assert rights.get(path, OWN_FILES[path]) == OWN_FILES[path]
 
 
 def test_current_is_a_release(host: Any, root: str) -> None:

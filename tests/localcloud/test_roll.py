@@ -108,6 +108,7 @@ def test_rollback_returns_to_the_previous_image_with_exit_7(fleet: Fleet) -> Non
     assert_clean(fleet)
 
 
+@pytest.mark.long
 def test_desired_capacity_changed_in_the_middle_is_kept(fleet: Fleet) -> None:
     image = fleet.copy_image("with-a-change")
     process = fleet.start_roll("start", "--image-id", image)

@@ -62,8 +62,9 @@ class Mutant:
 
     @property
     def is_judged_by_settings(self) -> bool:
-        """Say whether the changed task judges settings, which good settings never show."""
-        return self.module.endswith("assert") or self.place.file == "tasks/preflight.yml"
+        """Say whether the changed task judges settings, which good settings never show, or has them judged: a role's first."""
+        is_first = (self.place.file, self.place.path) == ("tasks/main.yml", (0,))
+        return self.module.endswith("assert") or self.place.file == "tasks/preflight.yml" or is_first
 
     @property
     def installs_packages(self) -> bool:

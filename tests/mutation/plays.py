@@ -127,7 +127,11 @@ class Runner:
         lines: list[str] = []
         within = ("timeout", "--signal=INT", "--kill-after=10", str(LONGEST_SECONDS))
         kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-        own = {"NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1", "PATH": f"{BIN}:{kept['PATH']}"}
+        # tests/machines/podman enters the machines, and keeps in that folder how.
+        known = self.project.folder / ".machines"
+        known.mkdir(exist_ok=True)
+        path = f"{self.project.folder / 'tests/machines'}:{BIN}:{kept['PATH']}"
+        own = {"NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1", "PATH": path, "GOLDFLEET_MACHINES": str(known)}
         called = Command([*within, *command], {**kept, **own, **environment}, self.project.folder, GRACE_SECONDS)
         ended = run_streaming(called, lines.append, self.stop)
         self.stop.check()

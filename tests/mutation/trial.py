@@ -42,16 +42,16 @@ class Trial:
         """Return the first proof against a mutant, None when it survives everything."""
         if mutant.is_judged_by_settings and (found := self.try_settings()):
             return found
-        for image in self._images(mutant):
+        for number, image in enumerate(self._images(mutant)):
             for scenario in self._in_order(mutant):
-                if found := next(self.findings(scenario, image), None):
+                if found := next(self.findings(scenario, image, is_short=number > 0), None):
                     return found
-        return self.try_preview()
+        return next(self.previews(), None)
 
-    def findings(self, scenario: str, image: str) -> Iterator[Finding]:
+    def findings(self, scenario: str, image: str, *, is_short: bool = False) -> Iterator[Finding]:
         """Yield what each step of a chain finds wrong, in order."""
         with self.machines.machine(getattr(self.grounds[scenario], image)) as machine:
-            for step in self._chain(machine, scenario):
+            for step in self._chain(machine, scenario, is_short=is_short or scenario not in SCENARIOS):
                 name = f"{scenario}, {step.name}"
                 if name not in self.skipped and (found := step.look()):
                     yield Finding(*found, name)
@@ -63,14 +63,17 @@ class Trial:
         failed = self.runner.settings(self.role, self.place)
         return Finding(SETTINGS, failed, "settings") if failed else None
 
-    def try_preview(self) -> Finding | None:
-        """Return at which task a preview of a bare server fails."""
-        if "preview" in self.skipped:
-            return None
+    def previews(self) -> Iterator[Finding]:
+        """Yield at which task a preview of a bare server fails, with one scenario's variables and with the other's."""
+        options = PlayOptions(roles_before=True, preview=True)
         with self.machines.machine(self.machines.base) as machine:
-            options = PlayOptions(roles_before=True, preview=True)
-            play = self.runner.converge(machine, self.role, SCENARIOS[0], self.place, options)
-        return Finding(PREVIEW, play.failed_at, "preview") if play.failed_at else None
+            for scenario in SCENARIOS:
+                name = f"preview of {scenario}"
+                if name in self.skipped:
+                    continue
+                play = self.runner.converge(machine, self.role, scenario, self.place, options)
+                if play.failed_at:
+                    yield Finding(PREVIEW, play.failed_at, name)
 
     def _in_order(self, mutant: Mutant) -> list[str]:
         """Return the scenarios, those first in which the unchanged task changes something: they tell soonest."""
@@ -82,14 +85,14 @@ class Trial:
             return ("bare",)
         return ("ready", "bare") if any(ground.has_packages for ground in self.grounds.values()) else ("ready",)
 
-    def _chain(self, machine: str, scenario: str) -> Iterator[Step]:
+    def _chain(self, machine: str, scenario: str, *, is_short: bool) -> Iterator[Step]:
         """Yield the steps on one machine: this scenario's variables, then the other's, and what must hold from there on.
 
-        A scenario beside the two is no more than itself.
+        A short chain has this scenario's variables only: for scenarios beside the two, and for an image that comes second.
         """
         yield Step("first run", partial(self._converge, machine, scenario, PlayOptions()))
         yield Step("specs", partial(self._specs, machine, scenario))
-        if scenario not in SCENARIOS:
+        if is_short:
             yield Step("second run", partial(self._second_run, machine, scenario))
             return
         other = next(name for name in SCENARIOS if name != scenario)
@@ -128,7 +131,7 @@ def control(trial: Trial, run: Callable[[Sequence[Callable[[], list[Finding]]]],
     Raises ToolError when it fails where most mutants are judged: nothing could be said of them.
     """
     looks: list[Callable[[], list[Finding]]] = [partial(_all, trial, scenario) for scenario in trial.grounds]
-    looks += [lambda: _listed(trial.try_preview()), lambda: _listed(trial.try_settings())]
+    looks += [lambda: list(trial.previews()), lambda: _listed(trial.try_settings())]
     found = [finding for findings in run(looks) for finding in findings]
     fatal = [finding for finding in found if finding.step.endswith((", first run", ", specs"))]
     if fatal:
