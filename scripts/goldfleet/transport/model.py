@@ -1,0 +1,73 @@
+"""Questions to servers and what they answer, as frozen values. Pure.
+
+A question is a command, as somebody would give it to a server's /bin/sh.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said. `code` is its exit code; 128 and more is a signal. `seconds` is the server's own time for it.
+
+    `is_late` says that it did not end in time and was killed. `is_native` says that no program was started for it.
+    """
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+    seconds: float = 0.0
+    is_native: bool = False
+    is_late: bool = False
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What it took to ask: connections, sessions, bytes both ways, calls of AWS's API, questions asked one at a time."""
+
+    connections: int = 0
+    sessions: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    api_calls: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        """Return both together."""
+        return Cost(
+            self.connections + other.connections,
+            self.sessions + other.sessions,
+            self.bytes_sent + other.bytes_sent,
+            self.bytes_received + other.bytes_received,
+            self.api_calls + other.api_calls,
+        )
+
+
+@dataclass(frozen=True)
+class Replies:
+    """What one server said: its answers by question, and why it said no more, "" when it answered everything.
+
+    `is_reached` is False when there was not even a session: then there are no answers.
+    """
+
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    trouble: str = ""
+    is_reached: bool = True
+
+
+class Transport(Protocol):
+    """A way to servers, which are called by name; may be asked again and again until it is closed."""
+
+    def ask(self, questions: Mapping[str, Sequence[str]]) -> dict[str, Replies]:
+        """Ask each server its questions, all servers at once, and return what each said. Trouble is a value, never raised."""
+        ...
+
+    def close(self) -> None:
+        """End every connection."""
+        ...
+
+    @property
+    def cost(self) -> Cost:
+        """What all that was asked so far has taken."""
+        ...

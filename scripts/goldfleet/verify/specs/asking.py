@@ -1,0 +1,69 @@
+"""What one pytest knows of the servers that it names: the way to them, what they said, what that took."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from time import monotonic
+
+from goldfleet.transport.ssh import SshHost, SshLimits, SshTransport
+from goldfleet.verify.specs.backend import GoldfleetBackend
+from goldfleet.verify.specs.collected import PRELUDE, Collected
+from goldfleet.verify.specs.learning import Learnt
+
+
+@dataclass
+class Asking:
+    """Servers that are being asked. The first questions are on their way as soon as it is made, in a thread of its own."""
+
+    collected: Collected
+    learnt: Learnt = field(default_factory=Learnt)
+    connected_seconds: float = 0.0
+    learnt_seconds: float = 0.0
+    _begun: Future[float] | None = None
+
+    def begin(self) -> None:
+        """Connect to every server, and ask what testinfra asks first."""
+        pool = ThreadPoolExecutor(1, "connect")
+        self._begun = pool.submit(self._begin, monotonic())
+        pool.shutdown(wait=False)
+
+    def _begin(self, started: float) -> float:
+        self.collected.ask_all(PRELUDE)
+        return monotonic() - started
+
+    def wait(self) -> None:
+        """Wait until every server has answered for the first time, or has not."""
+        if self._begun is not None:
+            self.connected_seconds = self._begun.result()
+
+    def close(self) -> None:
+        """End every connection."""
+        self.wait()
+        self.collected.transport.close()
+
+
+def open_asking(backends: Mapping[str, GoldfleetBackend], become: Sequence[str]) -> Asking:
+    """Return the way to these servers, on which the first questions are; from here on backends ask there."""
+    hosts = {name: _host(backend) for name, backend in backends.items()}
+    collected = Collected(SshTransport(hosts, SshLimits(), become), tuple(backends))
+    asking = Asking(collected)
+    GoldfleetBackend.collected = collected
+    asking.begin()
+    return asking
+
+
+def close_asking(asking: Asking) -> None:
+    """End every connection; backends ask nobody any more."""
+    GoldfleetBackend.collected = None
+    asking.close()
+
+
+def _host(backend: GoldfleetBackend) -> SshHost:
+    spec = backend.spec
+    return SshHost(
+        address=spec.name,
+        user=spec.user or "",
+        port=int(spec.port) if spec.port else None,
+        private_key=backend.option("ssh_identity_file"),
+        config=backend.option("ssh_config"),
+    )

@@ -1,0 +1,120 @@
+"""What servers have answered so far, and what is to be done about a command that was not foreseen.
+
+While a suite is learnt, such a command ends the test for now (NotYetAsked) and is asked of every server at once; while it is
+judged, it is asked of the one server, counted and shown. A live test asks everything itself, when it runs.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from _pytest.outcomes import OutcomeException
+
+from goldfleet.transport.model import Answer, Replies, Transport
+from goldfleet.verify.specs.changes import changes_something
+from goldfleet.verify.specs.table import UNKNOWN, AnswerTable
+
+PRELUDE = (
+    "uname -s",
+    "cat /etc/os-release",
+    "uname -m",
+    "command -v command",
+    "test -d /run/systemd/system/",
+    "command -v dpkg-query",
+    "command -v ss",
+)
+"""What testinfra asks of a server before the first thing that a test asks. Source: testinfra 10.2, modules."""
+
+
+class Phase(Enum):
+    """What a command that a test gives is for."""
+
+    LEARNING = "learning"
+    JUDGING = "judging"
+    LIVE = "live"
+
+
+class NotYetAsked(
+    OutcomeException
+):  # it ends a test as pytest.fail does, past whatever `except Exception` the test has
+    """A command's answer is not there yet; it will be asked, and the test starts anew."""
+
+
+class ChangesSomething(OutcomeException):
+    """A command would change the server: the test that gives it is a live one."""
+
+
+class ServerLostError(Exception):
+    """A server does not answer, so nothing can be said about it."""
+
+
+class LateAnswerError(AssertionError):
+    """A command did not end in time."""
+
+
+@dataclass
+class Collected:
+    """The answers of every server, by command; asks for more through a transport."""
+
+    transport: Transport
+    names: Sequence[str]
+    table: AnswerTable = field(init=False)
+    phase: Phase = Phase.JUDGING
+    trouble: dict[str, str] = field(default_factory=dict)
+    unforeseen: list[tuple[str, str]] = field(default_factory=list)
+    """Commands that had to be asked while tests were judged, each with its server."""
+
+    missed: dict[str, None] = field(default_factory=dict)
+    """Commands that tests wanted while the suite was learnt, in order."""
+
+    def __post_init__(self) -> None:
+        """Begin with nothing known."""
+        self.table = AnswerTable(self.names)
+
+    def answer(self, name: str, command: str) -> Answer:
+        """Return a server's answer.
+
+        Raises NotYetAsked and ChangesSomething while learning, ServerLostError, LateAnswerError.
+        """
+        answer = self._ask_now(name, command) if self.phase is Phase.LIVE else self._known(name, command)
+        if answer.is_late:
+            raise LateAnswerError(f"did not end in time and was killed: {command}")
+        return answer
+
+    def ask_all(self, commands: Iterable[str]) -> None:
+        """Ask every server that still answers what it was not asked yet."""
+        wanted = list(dict.fromkeys(commands))
+        left = [name for name in self.names if name not in self.trouble]
+        questions = {name: self.table.missing(name, wanted) for name in left}
+        self._keep(self.transport.ask({name: some for name, some in questions.items() if some}))
+
+    def _known(self, name: str, command: str) -> Answer:
+        question = self.table.number(command)
+        known = self.table.row(name)[question]
+        if known != UNKNOWN:
+            return self.table.answer(known)
+        if self.phase is Phase.LEARNING:
+            if changes_something(command):
+                raise ChangesSomething(command)
+            self.missed[command] = None
+            raise NotYetAsked(command)
+        answer = self._ask_now(name, command)
+        self.unforeseen.append((name, command))
+        self.table.put(name, command, answer)
+        return answer
+
+    def _ask_now(self, name: str, command: str) -> Answer:
+        if name not in self.trouble:
+            reply = self.transport.ask({name: [command]})[name]
+            if reply.trouble:
+                self.trouble[name] = reply.trouble
+            if command in reply.answers:
+                return reply.answers[command]
+        raise ServerLostError(f"{name}: {self.trouble.get(name, 'no answer')}")
+
+    def _keep(self, replies: Mapping[str, Replies]) -> None:
+        for name, reply in replies.items():
+            for command, answer in reply.answers.items():
+                self.table.put(name, command, answer)
+            if reply.trouble:
+                self.trouble[name] = reply.trouble

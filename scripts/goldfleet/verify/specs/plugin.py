@@ -1,0 +1,131 @@
+"""pytest's plugin: registers the backend `goldfleet://`, and has all servers asked before the first test is judged.
+
+Loaded into every pytest of an environment that has goldfleet: it imports nothing that takes time before a server is named.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import testinfra.backend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from goldfleet.verify.specs.asking import Asking
+    from goldfleet.verify.specs.backend import GoldfleetBackend
+
+SCHEME = "goldfleet"
+LIVE = (
+    "live: its commands are asked on the server when it runs, never before nor twice; for a test that changes something"
+)
+MOST_NAMED = 10
+ASKING: pytest.StashKey[Asking] = pytest.StashKey()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the backend and the marker known."""
+    testinfra.backend.BACKENDS[SCHEME] = "goldfleet.verify.specs.backend.GoldfleetBackend"
+    config.addinivalue_line("markers", LIVE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Connect to the servers that --hosts names while the tests are collected."""
+    hosts = getattr(session.config.option, "hosts", None) or ""
+    if f"{SCHEME}://" in hosts and not session.config.option.collectonly:
+        option = session.config.option
+        named = testinfra.get_hosts(
+            hosts.split(","), connection=option.connection, ssh_config=option.ssh_config,
+            ssh_identity_file=option.ssh_identity_file, sudo=option.sudo, sudo_user=option.sudo_user,
+            ansible_inventory=option.ansible_inventory, force_ansible=option.force_ansible,
+        )  # fmt: skip
+        _open(session.config, [host.backend for host in named if host.backend.NAME == SCHEME])
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    """Ask every server what the tests want to know, then have them judged."""
+    found = [(item, backend) for item in session.items if (backend := _backend(item)) is not None]
+    if not found or session.config.option.collectonly:
+        return (yield)
+    if ASKING not in session.config.stash:
+        _open(session.config, [backend for _, backend in found])
+    asking = session.config.stash[ASKING]
+    _learn(asking, found)
+    return (yield)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End every connection."""
+    if asking := config.stash.get(ASKING, None):
+        from goldfleet.verify.specs.asking import close_asking  # noqa: PLC0415 - only where there are servers
+
+        close_asking(asking)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let a live test ask for itself."""
+    asking = item.config.stash.get(ASKING, None)
+    if asking is None or _backend(item) is None:
+        return (yield)
+    from goldfleet.verify.specs.collected import Phase  # noqa: PLC0415
+    from goldfleet.verify.specs.learning import is_live  # noqa: PLC0415
+
+    asking.collected.phase = Phase.LIVE if is_live(item, asking.learnt) else Phase.JUDGING
+    try:
+        return (yield)
+    finally:
+        asking.collected.phase = Phase.JUDGING
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what it took, who did not answer, and which commands were asked one by one."""
+    asking = config.stash.get(ASKING, None)
+    if asking is None:
+        return
+    collected, cost = asking.collected, asking.collected.transport.cost
+    terminalreporter.section("goldfleet")
+    terminalreporter.write_line(
+        f"{len(collected.names)} servers, {cost.connections} connections, {cost.sessions} sessions, "
+        f"{(cost.bytes_sent + cost.bytes_received) / 1000:.0f} kB; {len(collected.table.questions)} commands in "
+        f"{asking.learnt.rounds} rounds; connected in {asking.connected_seconds:.2f} s, asked in {asking.learnt_seconds:.2f} s"
+    )
+    for name, why in collected.trouble.items():
+        terminalreporter.write_line(f"{name}: {why}")
+    for test, command in list(asking.learnt.changing.items())[:MOST_NAMED]:
+        terminalreporter.write_line(f"changes its server, so it was run live, as if marked so: {test}: {command}")
+    for name, command in collected.unforeseen[:MOST_NAMED]:
+        terminalreporter.write_line(f"not foreseen, asked by itself: {name}: {command}")
+    if (more := len(collected.unforeseen) - MOST_NAMED) > 0:
+        terminalreporter.write_line(f"not foreseen, asked by themselves: {more} more")
+
+
+def _open(config: pytest.Config, backends: list[GoldfleetBackend]) -> None:
+    from goldfleet.verify.specs.asking import open_asking  # noqa: PLC0415 - only now that there are servers
+
+    by_name = {backend.server: backend for backend in backends}
+    if by_name:
+        config.stash[ASKING] = open_asking(by_name, backends[0].become)
+
+
+def _learn(asking: Asking, found: list[tuple[pytest.Item, GoldfleetBackend]]) -> None:
+    from goldfleet.verify.specs.learning import learn  # noqa: PLC0415
+
+    asking.wait()
+    began = time.monotonic()
+    reached = next((backend.server for _, backend in found if backend.server not in asking.collected.trouble), None)
+    if reached is not None:
+        asking.learnt = learn([item for item, backend in found if backend.server == reached], asking.collected)
+    asking.learnt_seconds = time.monotonic() - began
+
+
+def _backend(item: pytest.Item) -> GoldfleetBackend | None:
+    callspec = getattr(item, "callspec", None)
+    host = callspec.params.get("_testinfra_host") if callspec else None
+    backend = getattr(host, "backend", None)
+    return backend if backend is not None and backend.NAME == SCHEME else None
