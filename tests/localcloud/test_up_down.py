@@ -106,6 +106,30 @@ def test_down_finds_a_cloud_whose_state_file_is_lost(state: Path) -> None:
     assert host_traces(facts["cloud_id"], facts["cidr"]) == []
 
 
+def test_redirects_that_a_cloud_left_when_its_network_was_removed_by_hand_are_not_met(state: Path) -> None:
+    bridges = [f"podman{number}" for number in range(1, 12)]
+    stale = [
+        ["PREROUTING", "-i", bridge, "-d", "169.254.169.254", "-p", "tcp", "--dport", "80", "-m", "comment",
+         "--comment", "goldfleet-gone", "-j", "DNAT", "--to-destination", "10.99.0.1:9"]
+        for bridge in bridges
+    ]  # fmt: skip
+    for rule in stale:
+        subprocess.run(["iptables", "--wait", "-t", "nat", "-A", *rule], check=True)
+    try:
+        assert local(state, "up").returncode == 0
+        cloud_id = json.loads((state / "cloud.json").read_text())["cloud_id"]
+        rules = subprocess.run(["iptables-save", "-t", "nat"], capture_output=True, text=True, check=True).stdout
+        to_metadata = [
+            line.split() for line in rules.splitlines() if "169.254.169.254" in line and " -A " in f" {line}"
+        ]
+        (own,) = [words for words in to_metadata if f"goldfleet-{cloud_id}" in words]
+        bridge = own[own.index("-i") + 1]
+        assert next(words for words in to_metadata if bridge in words) == own
+    finally:
+        for rule in stale:
+            subprocess.run(["iptables", "--wait", "-t", "nat", "-D", *rule], check=True)
+
+
 def test_folder_that_holds_something_else_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "mine").write_text("")

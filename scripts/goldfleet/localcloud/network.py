@@ -70,8 +70,9 @@ def create_network(state: CloudState, owner: str) -> None:
         "--disable-dns", state.network_name,
     )  # fmt: skip
     bridge = Podman().json("network", "inspect", state.network_name)[0]["network_interface"]
+    # First, before any that a cloud has left on a bridge of this name, whose network was removed by hand.
     for rule in redirect_rules(state, bridge):
-        _run("iptables", "--wait", "-t", "nat", "-A", "PREROUTING", *rule)
+        _run("iptables", "--wait", "-t", "nat", "-I", "PREROUTING", *rule)
 
 
 def redirect_rules(state: CloudState, bridge: str) -> list[list[str]]:
