@@ -273,7 +273,6 @@ def test_group_of_somebody_else_is_refused_by_both_playbooks(cloud: Cloud) -> No
     autoscaling.delete_auto_scaling_group(AutoScalingGroupName="theirs", ForceDelete=True)
 
 
-@pytest.mark.long
 def test_launch_configurations_instead_of_a_template_are_not_changed_either(cloud: Cloud) -> None:
     kind = {"aws_foundation_group": LEGACY, "aws_foundation_launch_kind": "configuration"}
     assert build(cloud, **kind) > 0
