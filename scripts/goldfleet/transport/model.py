@@ -12,7 +12,8 @@ from typing import Protocol
 class Answer:
     """What a command said. `code` is its exit code; 128 and more is a signal. `seconds` is the server's own time for it.
 
-    `is_late` says that it did not end in time and was killed. `is_native` says that no program was started for it.
+    `is_native` says that no program was started for it. `killed` is "late" or "long" for a command that was killed because
+    it took too long or said too much, "" for all others.
     """
 
     code: int
@@ -20,18 +21,17 @@ class Answer:
     stderr: bytes
     seconds: float = 0.0
     is_native: bool = False
-    is_late: bool = False
+    killed: str = ""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What it took to ask: connections, sessions, bytes both ways, calls of AWS's API, questions asked one at a time."""
+    """What it took to ask: connections, sessions, bytes both ways."""
 
     connections: int = 0
     sessions: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
-    api_calls: int = 0
 
     def __add__(self, other: "Cost") -> "Cost":
         """Return both together."""
@@ -40,20 +40,15 @@ class Cost:
             self.sessions + other.sessions,
             self.bytes_sent + other.bytes_sent,
             self.bytes_received + other.bytes_received,
-            self.api_calls + other.api_calls,
         )
 
 
 @dataclass(frozen=True)
 class Replies:
-    """What one server said: its answers by question, and why it said no more, "" when it answered everything.
-
-    `is_reached` is False when there was not even a session: then there are no answers.
-    """
+    """What one server said: its answers by question, and why it said no more, "" when it answered everything."""
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
     trouble: str = ""
-    is_reached: bool = True
 
 
 class Transport(Protocol):

@@ -5,6 +5,7 @@ no answer.
 """
 
 import shlex
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -16,6 +17,9 @@ MOST_NOISE = 256 * 1024
 """How many bytes a login may print before HELLO."""
 
 LONGEST_LINE = 200
+KILLED = (b"late", b"long")
+"""What stands for the exit code of a command that the agent has killed."""
+
 _PYTHON = "import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"
 
 
@@ -25,7 +29,8 @@ class GarbageError(Exception):
 
 def agent_source() -> bytes:
     """Return the agent for servers with Python, after its length: the first that a session's standard input gets."""
-    source = (files("goldfleet.transport.agent") / "agent.py").read_bytes()
+    folder = files("goldfleet.transport.agent")
+    source = b"".join((folder / name).read_bytes() for name in ("lookups.py", "agent.py"))
     return b"%d\n%s" % (len(source), source)
 
 
@@ -102,13 +107,13 @@ class AnswerReader:
             out, err, micros = map(int, sizes)
             if kind != b"A" or min(out, err, micros, int(number)) < 0:
                 raise ValueError
-            is_late = code == b"late"
-            exit_code = 124 if is_late else int(code)
+            killed = code.decode("ascii", "replace") if code in KILLED else ""
+            exit_code = 128 + signal.SIGKILL if killed else int(code)
         except ValueError:
             raise GarbageError(f"it answered {bytes(self._left[:40])!r}") from None
         if len(self._left) < end + 1 + out + err:
             return None
         text = bytes(self._left[end + 1 : end + 1 + out + err])
         del self._left[: end + 1 + out + err]
-        answer = Answer(exit_code, text[:out], text[out:], micros / 1_000_000, how == b"n", is_late)
+        answer = Answer(exit_code, text[:out], text[out:], micros / 1_000_000, how == b"n", killed)
         return int(number), answer

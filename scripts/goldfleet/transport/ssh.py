@@ -6,6 +6,8 @@ away because of too many (MaxStartups) is tried again a little later. Source: ss
 
 import asyncio
 import contextlib
+import itertools
+import os
 import random
 import threading
 import time
@@ -30,7 +32,8 @@ FIRST_PAUSE_SECONDS = 0.2
 class SshHost:
     """How one server is reached. What is empty, or no port, is as ssh_config(5) has it: the file `config`, else the user's own.
 
-    `known_hosts` is the text of lines as in known_hosts(5); with none, "", the user's own file counts.
+    `known_hosts` is the text of lines as in known_hosts(5); with none, "", the user's own file counts. `become` is what its
+    session is started with, such as ("sudo", "-n", "--").
     """
 
     address: str
@@ -39,6 +42,7 @@ class SshHost:
     port: int | None = None
     private_key: str = ""
     config: str = ""
+    become: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,11 @@ class _Session:
 
 
 class SshTransport:
-    """Servers over SSH, by name. `become` is what the session is started with, such as ("sudo", "-n", "--")."""
+    """Servers over SSH, by name."""
 
-    def __init__(self, hosts: Mapping[str, SshHost], limits: SshLimits, become: Sequence[str] = ()) -> None:
+    def __init__(self, hosts: Mapping[str, SshHost], limits: SshLimits) -> None:
         self._hosts = hosts
         self._limits = limits
-        self._command = session_command(become)
         self._sessions: dict[str, _Session] = {}
         self._connections: list[asyncssh.SSHClientConnection] = []
         self._cost = Cost()
@@ -105,7 +108,7 @@ class SshTransport:
         try:
             session = self._sessions.get(name) or await self._open(name)
         except UnreachedError as error:
-            return Replies(trouble=str(error), is_reached=False)
+            return Replies(trouble=str(error))
         answers: dict[str, Answer] = {}
         trouble = await self._collect(session, questions, answers)
         session.is_broken = bool(trouble)
@@ -119,20 +122,23 @@ class SshTransport:
         sent = encode_questions(questions, limits.question_seconds)
         self._cost += Cost(bytes_sent=len(sent))
         session.reader.again()
-        session.process.stdin.write(sent)
+        with contextlib.suppress(BrokenPipeError):  # it is over already: what it said last is read below
+            session.process.stdin.write(sent)
         while not session.reader.is_over:
             try:
                 patience = limits.question_seconds + limits.silence_seconds
                 data = await asyncio.wait_for(session.process.stdout.read(READ_BYTES), patience)
                 self._cost += Cost(bytes_received=len(data))
                 for number, answer in session.reader.feed(data):
+                    if number >= len(questions):
+                        raise GarbageError(f"it answered question {number} of {len(questions)}")
                     answers[questions[number]] = answer
+            except TimeoutError:
+                return f"it said nothing for {patience:.0f} s; {_stuck_at(questions, answers)}"
             except GarbageError as error:
                 return str(error)
             except (OSError, asyncssh.Error) as error:
                 return f"the connection was lost: {error}"
-            except TimeoutError:
-                return f"it said nothing for {patience:.0f} s; {_stuck_at(questions, answers)}"
             if not data:
                 return await self._why_it_ended(session, questions, answers)
         return ""
@@ -150,7 +156,8 @@ class SshTransport:
         self._connections.append(connection)
         try:
             process = await asyncio.wait_for(
-                connection.create_process(self._command, encoding=None, term_type=None), self._limits.connect_seconds
+                connection.create_process(session_command(host.become), encoding=None, term_type=None),
+                self._limits.connect_seconds,
             )
         except TimeoutError:
             raise UnreachedError(f"no session within {self._limits.connect_seconds:.0f} s") from None
@@ -158,7 +165,8 @@ class SshTransport:
             raise UnreachedError(f"no session: {error}") from error
         self._cost += Cost(sessions=1)
         source = agent_source()
-        process.stdin.write(source)
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(source)
         self._cost += Cost(bytes_sent=len(source))
         self._sessions[name] = _Session(process)
         return self._sessions[name]
@@ -166,31 +174,22 @@ class SshTransport:
     async def _connect(self, host: SshHost) -> asyncssh.SSHClientConnection:
         """Return a connection to a server. Raises UnreachedError."""
         pause, deadline = FIRST_PAUSE_SECONDS, time.monotonic() + self._limits.connect_seconds
-        for tried in range(1, TRIES + 1):
+        for tried in itertools.count(1):
             try:
                 async with self._handshakes:
                     left = max(0.1, deadline - time.monotonic())
                     connection = await asyncio.wait_for(self._handshake(host), left)
-                self._cost += Cost(connections=1)
-            except TimeoutError:
-                raise UnreachedError(
-                    f"port {host.port} did not answer within {self._limits.connect_seconds:.0f} s"
-                ) from None
-            except asyncssh.HostKeyNotVerifiable as error:
-                raise UnreachedError(f"Host key verification failed: {error}") from error
-            except asyncssh.PermissionDenied as error:
-                raise UnreachedError(f"Permission denied: {error}") from error
-            except (asyncssh.ConnectionLost, ConnectionResetError) as error:
-                # Turned away before a word was said: too many at once, perhaps.
-                if tried == TRIES or time.monotonic() + pause > deadline:
-                    raise UnreachedError(f"the connection was closed during the handshake: {error}") from error
             except (OSError, asyncssh.Error) as error:
-                raise UnreachedError(str(error)) from error
+                is_turned_away = isinstance(error, asyncssh.ConnectionLost | ConnectionResetError)
+                if not is_turned_away or tried == TRIES or time.monotonic() + pause > deadline:
+                    raise UnreachedError(_explain(error, host, self._limits.connect_seconds)) from error
             else:
+                self._cost += Cost(connections=1)
                 return connection
-            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that not all come back at once
+            # Too many at once, perhaps: a little later, and not all at the same time.
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
             pause *= 2
-        raise UnreachedError("no connection")
+        raise AssertionError("counting never ends")
 
     async def _handshake(self, host: SshHost) -> asyncssh.SSHClientConnection:
         chosen: dict[str, Any] = {
@@ -209,6 +208,28 @@ class SshTransport:
         for connection in self._connections:
             connection.abort()
         await asyncio.sleep(0)
+
+
+def _explain(error: OSError | asyncssh.Error, host: SshHost, seconds: float) -> str:
+    """Return why there is no connection to a server, and what to do about it."""
+    match error:
+        case TimeoutError():
+            return (
+                f"no answer from {host.address} within {seconds:.0f} s: see whether it runs, and whether its security groups "
+                "let this machine in"
+            )
+        case asyncssh.HostKeyNotVerifiable():
+            return (
+                f"the host key that {host.address} shows is none of those known for it: pin the keys from its console "
+                "(`goldfleet known-hosts`), or find out who answers there"
+            )
+        case asyncssh.PermissionDenied():
+            return f"login denied to {host.user or 'this user'} on {host.address}: check user and private key ({error})"
+        case asyncssh.ConnectionLost() | ConnectionResetError():
+            return f"sshd on {host.address} ends connections before the login: see its log, and MaxStartups ({error})"
+        case OSError(errno=int() as number):
+            return f"no connection to {host.address}: {os.strerror(number)}"
+    return f"no connection to {host.address}: {error}"
 
 
 def _stuck_at(questions: Sequence[str], answers: Mapping[str, Answer]) -> str:

@@ -114,12 +114,30 @@ def test_server_without_python_answers_too(without_python: str) -> None:
 @pytest.mark.parametrize("has_python", [True, False])
 def test_command_that_does_not_end_is_killed_and_the_next_is_answered(has_python: bool, without_python: str) -> None:
     late, after = ask(["echo begun; sleep 60", "echo next"], "" if has_python else without_python, seconds=1)
-    assert (late.is_late, late.stdout, after.stdout) == (True, b"begun\n", b"next\n")
+    assert (late.killed, late.stdout, after.stdout) == ("late", b"begun\n", b"next\n")
 
 
 def test_command_that_leaves_something_running_is_not_waited_for_longer_than_it_may_take() -> None:
     (answer,) = ask(["setsid sleep 30 & echo started"], seconds=1)
-    assert answer.is_late
+    assert answer.killed == "late"
+
+
+def test_command_that_says_nothing_and_runs_on_is_not_waited_for_longer_than_it_may_take() -> None:
+    late, after = ask(["exec >&- 2>&-; sleep 60", "echo next"], seconds=1)
+    assert (late.killed, after.stdout) == ("late", b"next\n")
+
+
+@pytest.mark.parametrize("has_python", [True, False])
+def test_command_that_never_stops_talking_is_killed_and_the_next_is_answered(
+    has_python: bool, without_python: str
+) -> None:
+    endless, after = ask(["cat /dev/zero", "echo next"], "" if has_python else without_python, seconds=60)
+    assert (endless.killed, len(endless.stdout), after.stdout) == ("long", 64 * 1024 * 1024, b"next\n")
+
+
+def test_file_that_leads_into_proc_is_the_commands_own(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/proc/self/comm")
+    assert [one.stdout for one in ask([f"cat {tmp_path}/link"])] == [b"cat\n"]
 
 
 def test_ten_megabytes_come_through() -> None:

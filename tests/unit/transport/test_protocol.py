@@ -37,9 +37,10 @@ def test_answers_come_through_in_whatever_pieces(answers: list[Answer], noise: b
     assert reader.is_over
 
 
-def test_late_answer_is_told_from_an_exit_code() -> None:
-    ((_, answer),) = AnswerReader().feed(HELLO + b"A 0 late 2 0 1000000 s\nab")
-    assert (answer.is_late, answer.stdout) == (True, b"ab")
+@pytest.mark.parametrize("killed", ["late", "long"])
+def test_killed_command_is_told_from_an_exit_code(killed: str) -> None:
+    ((_, answer),) = AnswerReader().feed(HELLO + f"A 0 {killed} 2 0 1000000 s\nab".encode())
+    assert (answer.killed, answer.code, answer.stdout) == (killed, 137, b"ab")
 
 
 @pytest.mark.parametrize(

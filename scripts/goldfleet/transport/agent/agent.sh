@@ -7,7 +7,8 @@ umask 077
 own=$(TMPDIR=/tmp; [ -w /dev/shm ] && TMPDIR=/dev/shm; export TMPDIR; mktemp -d) || exit 1
 trap 'rm -rf "$own"' EXIT
 trap 'exit 129' HUP TERM PIPE
-limit=$(command -v timeout)
+limit=
+timeout -k 1 5 true 2>/dev/null && limit=timeout # older ones of busybox have another syntax
 printf '\000goldfleet-agent 1\n'
 while read -r kind seconds count; do
   number=0
@@ -15,9 +16,10 @@ while read -r kind seconds count; do
     read -r size
     question=$(dd bs=1 count="$size" 2>/dev/null; echo .)
     question=${question%.}
-    ${limit:+"$limit" -k 1 "$seconds"} /bin/sh -c "$question" </dev/null >"$own/out" 2>"$own/err"
+    # At most 64 MiB of either text, in blocks of 512 bytes.
+    (ulimit -f 131072; exec ${limit:+"$limit" -k 1 "$seconds"} /bin/sh -c "$question") </dev/null >"$own/out" 2>"$own/err"
     code=$?
-    [ -n "$limit" ] && [ "$code" = 124 ] && code=late
+    case ${limit:+x}$code in x124) code=late ;; *153) code=long ;; esac
     printf 'A %d %s %d %d 0 s\n' "$number" "$code" "$(wc -c <"$own/out")" "$(wc -c <"$own/err")"
     cat "$own/out" "$own/err"
     number=$((number + 1))

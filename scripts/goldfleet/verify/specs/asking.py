@@ -1,6 +1,6 @@
 """What one pytest knows of the servers that it names: the way to them, what they said, what that took."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
@@ -42,10 +42,10 @@ class Asking:
         self.collected.transport.close()
 
 
-def open_asking(backends: Mapping[str, GoldfleetBackend], become: Sequence[str]) -> Asking:
+def open_asking(backends: Mapping[str, GoldfleetBackend]) -> Asking:
     """Return the way to these servers, on which the first questions are; from here on backends ask there."""
     hosts = {name: _host(backend) for name, backend in backends.items()}
-    collected = Collected(SshTransport(hosts, SshLimits(), become), tuple(backends))
+    collected = Collected(SshTransport(hosts, SshLimits()), tuple(backends))
     asking = Asking(collected)
     GoldfleetBackend.collected = collected
     asking.begin()
@@ -66,4 +66,5 @@ def _host(backend: GoldfleetBackend) -> SshHost:
         port=int(spec.port) if spec.port else None,
         private_key=backend.option("ssh_identity_file"),
         config=backend.option("ssh_config"),
+        become=backend.become,
     )

@@ -4,9 +4,9 @@ import re
 
 _ALWAYS = frozenset([
     "apt-get", "apt-key", "add-apt-repository", "chgrp", "chmod", "chown", "cp", "crontab", "dd",
-    "debconf-set-selections", "dpkg", "fallocate", "groupadd", "groupdel", "groupmod", "install", "kill",
+    "debconf-set-selections", "fallocate", "groupadd", "groupdel", "groupmod", "install", "kill",
     "killall", "ln", "logger", "mkdir", "mkfifo", "mkfs", "mknod", "mktemp", "modprobe", "mount", "mv", "passwd",
-    "pkill", "poweroff", "reboot", "rm", "rmdir", "rmmod", "sed-i", "shred", "shutdown", "swapoff", "swapon",
+    "pkill", "poweroff", "reboot", "rm", "rmdir", "rmmod", "shred", "shutdown", "swapoff", "swapon",
     "tee", "touch", "truncate", "umount", "useradd", "userdel", "usermod", "visudo",
 ])  # fmt: skip
 """Programs whose purpose is a change."""
@@ -23,15 +23,17 @@ _BY_WORD = {
     "hostnamectl": frozenset(["set-hostname", "hostname"]),
     "timedatectl": frozenset(["set-time", "set-timezone", "set-ntp"]),
     "sed": frozenset(["-i", "--in-place"]),
-    "dpkg": frozenset(),
-    "dpkg-query": frozenset(),
     "curl": frozenset(
         ["POST", "PUT", "PATCH", "DELETE", "-d", "--data", "-F", "--form", "-T", "--upload-file", "-o", "-O"]
     ),
+    "dpkg": frozenset(["-i", "--install", "-r", "--remove", "-P", "--purge", "--configure", "--unpack"]),
     "find": frozenset(["-delete"]),
     "journalctl": frozenset(["--rotate", "--flush", "--vacuum-time", "--vacuum-size", "--sync"]),
 }  # fmt: skip
 """Programs that change something with one of these words only, and show something otherwise."""
+
+_LOOKS = frozenset(["--check", "--help", "--list", "--status", "--version", "-0", "-l", "-S", "list"])
+"""Words with which a program that changes something otherwise only shows or tests something."""
 
 _RUNNERS = frozenset([
     "sudo", "env", "nohup", "nice", "timeout", "command", "exec", "time", "setsid", "xargs", "if", "then", "else",
@@ -75,7 +77,8 @@ def _part_changes(words: list[str]) -> bool:
     program = words[0].rpartition("/")[2]
     if program in _BY_WORD:
         return not _BY_WORD[program].isdisjoint(words[1:])
-    return program in _ALWAYS and "--check" not in words and "--version" not in words
+    is_list_of_mounts = words == ["mount"]
+    return program in _ALWAYS and _LOOKS.isdisjoint(words[1:]) and not is_list_of_mounts
 
 
 def _runs_shell(command: str) -> bool:

@@ -26,6 +26,9 @@ PRELUDE = (
 """What testinfra asks of a server before the first thing that a test asks. Source: testinfra 10.2, modules."""
 
 
+WHY_KILLED = {"late": "the command did not end in time", "long": "the command said more than 64 MiB"}
+
+
 class Phase(Enum):
     """What a command that a test gives is for."""
 
@@ -48,8 +51,8 @@ class ServerLostError(Exception):
     """A server does not answer, so nothing can be said about it."""
 
 
-class LateAnswerError(AssertionError):
-    """A command did not end in time."""
+class KilledError(AssertionError):
+    """A command was killed, since it took too long or said too much."""
 
 
 @dataclass
@@ -74,11 +77,11 @@ class Collected:
     def answer(self, name: str, command: str) -> Answer:
         """Return a server's answer.
 
-        Raises NotYetAsked and ChangesSomething while learning, ServerLostError, LateAnswerError.
+        Raises NotYetAsked and ChangesSomething while learning, ServerLostError, KilledError.
         """
         answer = self._ask_now(name, command) if self.phase is Phase.LIVE else self._known(name, command)
-        if answer.is_late:
-            raise LateAnswerError(f"did not end in time and was killed: {command}")
+        if answer.killed:
+            raise KilledError(f"{WHY_KILLED[answer.killed]}, so it was killed: {command}")
         return answer
 
     def ask_all(self, commands: Iterable[str]) -> None:

@@ -44,6 +44,8 @@ def learn(items: Sequence[pytest.Item], collected: Collected) -> Learnt:
     finally:
         collected.phase = Phase.JUDGING
         collected.missed.clear()
+        if items:
+            items[0].session._setupstate.teardown_exact(None)
     return learnt
 
 
@@ -66,7 +68,8 @@ def _is_known(item: pytest.Function, collected: Collected, learnt: Learnt) -> bo
             is_known = True
         finally:
             with contextlib.suppress(Exception, NotYetAsked, ChangesSomething):
-                state.teardown_exact(None)
+                # What fixtures of the session have made serves all tests; they know no server.
+                state.teardown_exact(_AnyOfTheSession(item.session))  # type: ignore[arg-type]
             item._initrequest()
     return is_known and len(collected.missed) == before
 
@@ -81,6 +84,16 @@ def _without_server(item: pytest.Item) -> str:
     callspec = getattr(item, "callspec", None)
     server = callspec.params["_testinfra_host"].backend.get_pytest_id() if callspec else ""
     return item.nodeid.replace(server, "")
+
+
+@dataclass(frozen=True)
+class _AnyOfTheSession:
+    """Stands for the next test where all ends but what belongs to the session."""
+
+    session: pytest.Session
+
+    def listchain(self) -> list[pytest.Session]:
+        return [self.session]
 
 
 @contextlib.contextmanager

@@ -34,9 +34,13 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Connect to the servers that --hosts names while the tests are collected."""
-    hosts = getattr(session.config.option, "hosts", None) or ""
-    if f"{SCHEME}://" in hosts and not session.config.option.collectonly:
-        option = session.config.option
+    option = session.config.option
+    hosts = getattr(option, "hosts", None) or ""
+    # With xdist it is the workers that run tests.
+    is_elsewhere = option.collectonly or (
+        getattr(option, "dist", "no") != "no" and not hasattr(session.config, "workerinput")
+    )
+    if f"{SCHEME}://" in hosts and not is_elsewhere:
         named = testinfra.get_hosts(
             hosts.split(","), connection=option.connection, ssh_config=option.ssh_config,
             ssh_identity_file=option.ssh_identity_file, sudo=option.sudo, sudo_user=option.sudo_user,
@@ -110,7 +114,7 @@ def _open(config: pytest.Config, backends: list[GoldfleetBackend]) -> None:
 
     by_name = {backend.server: backend for backend in backends}
     if by_name:
-        config.stash[ASKING] = open_asking(by_name, backends[0].become)
+        config.stash[ASKING] = open_asking(by_name)
 
 
 def _learn(asking: Asking, found: list[tuple[pytest.Item, GoldfleetBackend]]) -> None:

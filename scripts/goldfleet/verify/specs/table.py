@@ -3,7 +3,6 @@
 Servers of one image answer alike, so ten thousand of them take little more memory than one.
 """
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from goldfleet.transport.model import Answer
@@ -16,12 +15,8 @@ class AnswerTable:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.questions: dict[str, int] = {}
-        self.seconds: defaultdict[int, float] = defaultdict(float)
-        """The servers' own time for a question, over all servers; and how often it was answered without a program."""
-
-        self.native: Counter[int] = Counter()
         self._answers: list[Answer] = []
-        self._numbers: dict[tuple[int, bytes, bytes, bool], int] = {}
+        self._numbers: dict[tuple[int, bytes, bytes, str], int] = {}
         self._rows: dict[str, list[int]] = {name: [] for name in names}
 
     def number(self, question: str) -> int:
@@ -37,9 +32,7 @@ class AnswerTable:
     def put(self, name: str, question: str, answer: Answer) -> None:
         """Keep what a server has answered."""
         number = self.number(question)
-        self.seconds[number] += answer.seconds
-        self.native[number] += answer.is_native
-        key = (answer.code, answer.stdout, answer.stderr, answer.is_late)
+        key = (answer.code, answer.stdout, answer.stderr, answer.killed)
         known = self._numbers.get(key)
         if known is None:
             known = self._numbers[key] = len(self._answers)

@@ -8,6 +8,7 @@ from goldfleet.verify.specs.changes import changes_something
 @pytest.mark.parametrize(
     "command",
     [
+        "dpkg -i /tmp/x.deb", "mount /dev/sdb1 /mnt", "kill 17", "crontab -r",
         "rm -rf /tmp/x", "touch /tmp/x", "echo a > /tmp/x", "echo a >> /etc/motd", "cat x | tee /etc/x",
         "sed -i s/a/b/ /etc/x",
         "systemctl restart nginx", "sudo systemctl stop nginx", "sudo -u www-data touch /x", "service nginx restart",
@@ -27,6 +28,7 @@ def test_change_is_seen(command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
+        "dpkg -l", "mount", "mount | grep /srv", "kill -0 17", "crontab -l", "passwd -S root", "apt-key list",
         "cat /etc/passwd", "systemctl is-active nginx", "systemctl show --property=Id nginx",
         "ls -l /tmp 2>/dev/null", "ls >/dev/null 2>&1",
         "grep -c 'rm -rf' /etc/x", "stat --format='%n %a' /etc/x", "dpkg-query --show --showformat='${Package}\\n'",
