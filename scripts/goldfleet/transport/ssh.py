@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import os
 import random
+import socket
 import threading
 import time
 from collections.abc import Coroutine, Mapping, Sequence
@@ -179,10 +180,10 @@ class SshTransport:
                 async with self._handshakes:
                     left = max(0.1, deadline - time.monotonic())
                     connection = await asyncio.wait_for(self._handshake(host), left)
-            except (OSError, asyncssh.Error) as error:
+            except (OSError, UnicodeError, asyncssh.Error) as error:
                 is_turned_away = isinstance(error, asyncssh.ConnectionLost | ConnectionResetError)
                 if not is_turned_away or tried == TRIES or time.monotonic() + pause > deadline:
-                    raise UnreachedError(_explain(error, host, self._limits.connect_seconds)) from error
+                    raise UnreachedError(explain_unreached(error, host, self._limits.connect_seconds)) from error
             else:
                 self._cost += Cost(connections=1)
                 return connection
@@ -210,7 +211,7 @@ class SshTransport:
         await asyncio.sleep(0)
 
 
-def _explain(error: OSError | asyncssh.Error, host: SshHost, seconds: float) -> str:
+def explain_unreached(error: OSError | UnicodeError | asyncssh.Error, host: SshHost, seconds: float) -> str:
     """Return why there is no connection to a server, and what to do about it."""
     match error:
         case TimeoutError():
@@ -227,6 +228,8 @@ def _explain(error: OSError | asyncssh.Error, host: SshHost, seconds: float) -> 
             return f"login denied to {host.user or 'this user'} on {host.address}: check user and private key ({error})"
         case asyncssh.ConnectionLost() | ConnectionResetError():
             return f"sshd on {host.address} ends connections before the login: see its log, and MaxStartups ({error})"
+        case socket.gaierror() | UnicodeError():
+            return f"{host.address} is not the name of any host: give its address, or a name that is resolved here"
         case OSError(errno=int() as number):
             return f"no connection to {host.address}: {os.strerror(number)}"
     return f"no connection to {host.address}: {error}"

@@ -1,6 +1,7 @@
 """Servers over SSH, on loopback: one that answers, and every kind that does not. Each is named, and the others are asked."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import pytest
 
 from goldfleet.transport.model import Replies
 from goldfleet.transport.protocol import HELLO
-from goldfleet.transport.ssh import TRIES, SshHost, SshLimits, SshTransport
+from goldfleet.transport.ssh import TRIES, SshHost, SshLimits, SshTransport, explain_unreached
 
 Process = asyncssh.SSHServerProcess[bytes]
 Session = Callable[[Process], Awaitable[None]]
@@ -186,6 +187,13 @@ def test_port_that_nobody_listens_on_is_told() -> None:
     with sshd(as_a_shell) as port:
         pass
     assert ask(reach(port), "echo a").trouble == "no connection to 127.0.0.1: Connection refused"
+
+
+def test_name_of_no_host_is_told() -> None:
+    said = "is not the name of any host: give its address, or a name that is resolved here"
+    assert ask(SshHost("x" * 70), "echo a").trouble == f"{'x' * 70} {said}"
+    unresolved = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    assert explain_unreached(unresolved, SshHost("web1"), 10) == f"web1 {said}"
 
 
 def test_server_that_never_says_a_word_costs_one_time_out_and_the_others_are_asked() -> None:

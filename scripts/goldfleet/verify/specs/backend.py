@@ -28,7 +28,10 @@ class GoldfleetBackend(BaseBackend):  # type: ignore[misc]  # testinfra is untyp
     def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:  # noqa: ARG002 - testinfra's signature
         """Return what the server says to a command."""
         if self.collected is None:
-            raise RuntimeError("goldfleet:// servers can be asked while pytest runs tests, and not before or after.")
+            raise RuntimeError(
+                "goldfleet:// servers can be asked while pytest runs tests only: look at them in tests and fixtures, not while a "
+                "module is imported."
+            )
         text = self.get_command(command, *args)
         answer = self.collected.answer(self.server, text)
         return self.result(answer.code, text.encode("utf-8", "surrogateescape"), answer.stdout, answer.stderr)
