@@ -11,7 +11,6 @@ import os
 import random
 import socket
 import threading
-import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -174,15 +173,14 @@ class SshTransport:
 
     async def _connect(self, host: SshHost) -> asyncssh.SSHClientConnection:
         """Return a connection to a server. Raises UnreachedError."""
-        pause, deadline = FIRST_PAUSE_SECONDS, time.monotonic() + self._limits.connect_seconds
+        pause = FIRST_PAUSE_SECONDS
         for tried in itertools.count(1):
             try:
-                async with self._handshakes:
-                    left = max(0.1, deadline - time.monotonic())
-                    connection = await asyncio.wait_for(self._handshake(host), left)
+                async with self._handshakes:  # the wait for one's turn counts for nothing
+                    connection = await asyncio.wait_for(self._handshake(host), self._limits.connect_seconds)
             except (OSError, UnicodeError, asyncssh.Error) as error:
                 is_turned_away = isinstance(error, asyncssh.ConnectionLost | ConnectionResetError)
-                if not is_turned_away or tried == TRIES or time.monotonic() + pause > deadline:
+                if not is_turned_away or tried == TRIES:
                     raise UnreachedError(explain_unreached(error, host, self._limits.connect_seconds)) from error
             else:
                 self._cost += Cost(connections=1)
@@ -213,26 +211,23 @@ class SshTransport:
 
 def explain_unreached(error: OSError | UnicodeError | asyncssh.Error, host: SshHost, seconds: float) -> str:
     """Return why there is no connection to a server, and what to do about it."""
+    address, said = host.address, str(error)
     match error:
         case TimeoutError():
-            return (
-                f"no answer from {host.address} within {seconds:.0f} s: see whether it runs, and whether its security groups "
-                "let this machine in"
-            )
+            see = "see whether it runs, and whether its security groups let this machine in"
+            return f"no answer from {address} within {seconds:.0f} s: {see}"
         case asyncssh.HostKeyNotVerifiable():
-            return (
-                f"the host key that {host.address} shows is none of those known for it: pin the keys from its console "
-                "(`goldfleet known-hosts`), or find out who answers there"
-            )
+            pin = "pin the keys from its console (`goldfleet known-hosts`), or find out who answers there"
+            return f"the host key that {address} shows is none of those known for it: {pin}"
         case asyncssh.PermissionDenied():
-            return f"login denied to {host.user or 'this user'} on {host.address}: check user and private key ({error})"
+            return f"login denied to {host.user or 'this user'} on {address}: check user and private key ({said})"
         case asyncssh.ConnectionLost() | ConnectionResetError():
-            return f"sshd on {host.address} ends connections before the login: see its log, and MaxStartups ({error})"
+            return f"sshd on {address} ends connections before the login: see its log, and MaxStartups ({said})"
         case socket.gaierror() | UnicodeError():
-            return f"{host.address} is not the name of any host: give its address, or a name that is resolved here"
+            said = "it is not the name of any host; give its address, or a name that is resolved here"
         case OSError(errno=int() as number):
-            return f"no connection to {host.address}: {os.strerror(number)}"
-    return f"no connection to {host.address}: {error}"
+            said = os.strerror(number)
+    return f"no connection to {address}: {said}"
 
 
 def _stuck_at(questions: Sequence[str], answers: Mapping[str, Answer]) -> str:

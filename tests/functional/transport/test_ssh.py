@@ -190,10 +190,10 @@ def test_port_that_nobody_listens_on_is_told() -> None:
 
 
 def test_name_of_no_host_is_told() -> None:
-    said = "is not the name of any host: give its address, or a name that is resolved here"
-    assert ask(SshHost("x" * 70), "echo a").trouble == f"{'x' * 70} {said}"
+    said = "it is not the name of any host; give its address, or a name that is resolved here"
+    assert ask(SshHost("x" * 70), "echo a").trouble == f"no connection to {'x' * 70}: {said}"
     unresolved = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-    assert explain_unreached(unresolved, SshHost("web1"), 10) == f"web1 {said}"
+    assert explain_unreached(unresolved, SshHost("web1"), 10) == f"no connection to web1: {said}"
 
 
 def test_server_that_never_says_a_word_costs_one_time_out_and_the_others_are_asked() -> None:
@@ -210,6 +210,15 @@ def test_server_that_never_says_a_word_costs_one_time_out_and_the_others_are_ask
     silent.close()
     assert replies["silent"].trouble.startswith("no answer from 127.0.0.1 within 3 s: see whether it runs")
     assert replies["good"].answers["echo a"].stdout == b"a\n"
+
+
+def test_wait_for_ones_turn_is_not_the_servers_fault() -> None:
+    one_at_a_time = SshLimits(connect_seconds=1, question_seconds=1, silence_seconds=1, handshakes=1)
+    with sshd(as_a_shell) as port:
+        opened = SshTransport({str(number): reach(port) for number in range(20)}, one_at_a_time)
+        replies = opened.ask({str(number): ["echo a"] for number in range(20)})
+        opened.close()
+    assert {one.trouble for one in replies.values()} == {""}
 
 
 def test_server_that_turns_connections_away_is_tried_again() -> None:

@@ -29,8 +29,8 @@ class GoldfleetBackend(BaseBackend):  # type: ignore[misc]  # testinfra is untyp
         """Return what the server says to a command."""
         if self.collected is None:
             raise RuntimeError(
-                "goldfleet:// servers can be asked while pytest runs tests only: look at them in tests and fixtures, not while a "
-                "module is imported."
+                "goldfleet:// servers can be asked while pytest runs tests only: look at them in tests and fixtures, not "
+                "while a module is imported."
             )
         text = self.get_command(command, *args)
         answer = self.collected.answer(self.server, text)
