@@ -14,7 +14,9 @@ from goldfleet.transport.model import Replies
 from goldfleet.transport.protocol import HELLO
 from goldfleet.transport.ssh import TRIES, SshHost, SshLimits, SshTransport, explain_unreached
 
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine 'Queue.join' was never awaited")  # asyncssh, of servers that end
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:coroutine 'Queue.join' was never awaited"
+)  # asyncssh, of servers that end
 Process = asyncssh.SSHServerProcess[bytes]
 Session = Callable[[Process], Awaitable[None]]
 HASTE = SshLimits(connect_seconds=3, question_seconds=1, silence_seconds=1)
