@@ -196,5 +196,5 @@ def test_server_with_another_key_or_none_at_all_is_named_and_the_others_are_judg
     results, said = asked.pytest("goldfleet", specs)
     outcomes = {name.partition("[")[2].rstrip("]"): outcome for name, (outcome, _) in results.items()}
     assert outcomes == {stranger: "failure", servers.addresses[1]: "passed", gone: "failure"}
-    assert f"admin@{stranger}: the host key that {stranger} shows is none of those known for it" in said
-    assert f"admin@{gone}: no connection to {gone}: Connection refused" in said
+    assert f"admin@{stranger}: the host key of {stranger} is none of those pinned for it" in said
+    assert f"admin@{gone}: connection refused: no sshd listens on port 22 of {gone}" in said

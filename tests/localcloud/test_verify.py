@@ -78,13 +78,17 @@ class Group:
         )  # fmt: skip
         self.wait_in_service(count)
 
-    def in_service(self) -> list[str]:
-        """Return the ids of the instances in service, sorted."""
+    def members(self) -> list[str]:
+        """Return the ids of the instances in service, in Auto Scaling's order."""
         shown = self.cloud.aws(
             "autoscaling", "describe-auto-scaling-groups", "--auto-scaling-group-names", self.name, "--query",
             "AutoScalingGroups[0].Instances[?LifecycleState=='InService'].InstanceId",
         )  # fmt: skip
-        return sorted(shown)
+        return list(shown)
+
+    def in_service(self) -> list[str]:
+        """Return the ids of the instances in service, sorted."""
+        return sorted(self.members())
 
     def wait_in_service(self, count: int) -> None:
         """Wait until exactly so many instances are in service."""
@@ -135,7 +139,6 @@ def test_good_group_is_proven_and_reported(group: Group) -> None:
     assert by_instance(json.loads((folder / "report.json").read_text())) == by_instance(document)
     for file in (junit, folder / "junit.xml"):
         assert sorted(suite.attrib["name"] for suite in read_xml(file)) == members
-    assert all((folder / f"{one}.xml").exists() for one in members)
 
 
 def test_table_names_every_server(group: Group) -> None:
@@ -190,7 +193,7 @@ def test_specs_that_cannot_be_run_are_no_success(group: Group, tmp_path: Path) -
 
 
 def test_interrupted_run_keeps_the_reports_of_what_was_done(group: Group) -> None:
-    slow, *others = group.in_service()
+    *others, slow = group.members()
     group.cloud.ssh(slow, "sudo touch /opt/slow")
     errors = group.project / "verify.err"
     process = subprocess.Popen(
@@ -200,16 +203,16 @@ def test_interrupted_run_keeps_the_reports_of_what_was_done(group: Group) -> Non
         stderr=errors.open("w"),
         text=True,
     )
-    wait_for("two verdicts", lambda: errors.read_text().count("| good: ") == 2)
+    wait_for("two servers judged", lambda: "judged 2 of 3 servers" in errors.read_text())
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=60)
     group.cloud.ssh(slow, "sudo rm /opt/slow")
     document = json.loads(printed)
     assert process.returncode == 5
-    assert sorted(by_instance(document)) == others
+    assert sorted(by_instance(document)) == sorted(others)
     assert document["error"]["message"].endswith(f"Servers of {GROUP} checked before: 2.")
     report = Path(document["report_folder"]) / "report.json"
-    assert sorted(by_instance(json.loads(report.read_text()))) == others
+    assert sorted(by_instance(json.loads(report.read_text()))) == sorted(others)
 
 
 def test_every_kind_of_bad_server_is_named_as_such(group: Group) -> None:
@@ -224,9 +227,9 @@ def test_every_kind_of_bad_server_is_named_as_such(group: Group) -> None:
     assert verdicts == {failed: "failed", closed: "unreachable", impostor: "unreachable"}
     bad = [check["name"] for check in hosts[failed]["checks"] if check["outcome"] == "failed"]
     assert bad == ["test_system::test_no_flag"]
-    assert hosts[closed]["unreachable"].startswith("SSH is closed: port 22 did not answer")
+    assert hosts[closed]["unreachable"].startswith("SSH is closed: port 22 of ")
     assert "security groups" in hosts[closed]["unreachable"]
-    assert hosts[impostor]["unreachable"].startswith("host key does not match the console's")
+    assert hosts[impostor]["unreachable"].startswith("the host key of ")
     assert document["error"]["message"] == f"3 of 3 servers of {GROUP} are not proven: 1 failed, 2 unreachable."
     merged = read_xml(Path(document["report_folder"]) / "junit.xml")
     assert (len(merged.findall(".//failure")), len(merged.findall(".//error"))) == (1, 2)

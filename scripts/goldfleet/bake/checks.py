@@ -1,5 +1,6 @@
 """What is done to a booted copy over SSH: wait for a login, run the specs, write the report."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,12 @@ from goldfleet.errors import VerificationError
 from goldfleet.ssh.config import Target, build_ssh_config
 from goldfleet.ssh.login import Ssh
 from goldfleet.stop import StopFlag
+from goldfleet.transport.model import SshHost
+from goldfleet.verify.job import Job
+from goldfleet.verify.job_process import JobProcess, Specs
 from goldfleet.verify.model import HostResult, Verdict
-from goldfleet.verify.reports import report_folder, write_report
-from goldfleet.verify.testinfra_run import SpecRun, SpecRunner, safe_name
+from goldfleet.verify.reach import SUDO
+from goldfleet.verify.reports import report_folder, write_reports
 
 
 @dataclass(frozen=True)
@@ -64,24 +68,29 @@ class SshChecks:
         return held
 
     def verify(self, copy: Copy, on_line: Callable[[str], None]) -> HostResult:
-        """Run the specs and return what they said; JUnit and JSON reports are in `.goldfleet/reports/<run id>/`."""
-        folder = report_folder(self.project, copy.run.path.name)
-        ssh = Ssh(copy.run.ssh_config, copy.address, self.stop)
-        run = SpecRun(
-            specs=copy.run.path / self.settings.specs,
+        """Run the specs and return what they said; JUnit and JSON reports are in `.goldfleet/reports/<run id>/`.
+
+        Raises VerificationError when the specs could not be run or none was, StoppedError on a stop.
+        """
+        began = self.clock.monotonic()
+        specs = Specs(
+            path=copy.run.path / self.settings.specs,
             root=copy.run.path,
-            host=copy.address,
-            user=self.settings.ssh_username,
-            ssh_config=copy.run.ssh_config,
-            variables=copy.run.variables,
-            junit=folder / f"{safe_name(copy.address)}.xml",
+            variables=json.loads(copy.run.variables.read_text(encoding="utf-8")),
             timeout_seconds=self.settings.verify_timeout_minutes * 60,
         )
-        try:
-            result = SpecRunner(self.environment, self.stop).run(run, ssh.login_error, on_line)
-        finally:
-            ssh.close()
-        write_report(Verdict((result,)), folder)
+        host = SshHost(
+            copy.address, self.settings.ssh_username, copy.run.known_hosts.read_text(encoding="utf-8"),
+            private_key=str(copy.run.private_key), become=SUDO,
+        )  # fmt: skip
+        found = JobProcess(self.environment, self.stop).run(Job({copy.address: host}), specs, on_line)
+        self.stop.check()
+        if found.failure:
+            raise VerificationError(found.failure)
+        checks = found.servers[copy.address]
+        seconds = self.clock.monotonic() - began
+        result = HostResult(copy.address, checks.checks, unreachable=checks.trouble, seconds=seconds)
+        write_reports(Verdict((result,), remarks=found.remarks), report_folder(self.project, copy.run.path.name))
         return result
 
     def _target(self, copy: Copy) -> Target:

@@ -37,6 +37,10 @@ def verify(
     keyword: Annotated[str, typer.Option("-k", help="Only checks whose names match; pytest's -k.")] = "",
     marker: Annotated[str, typer.Option("-m", help="Only checks with these markers; pytest's -m.")] = "",
     junit: Annotated[str | None, typer.Option(help="Write the JUnit file for all servers here, too.")] = None,
+    no_memo: Annotated[bool, typer.Option("--no-memo", help="Run each check for each server by itself.")] = False,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Afterwards run each check for each server, and fail where it differs.")
+    ] = False,
     ssh_private_key: KeyOption = None,
     project: ProjectOption = ".",
     profile: ProfileOption = None,
@@ -45,15 +49,18 @@ def verify(
 ) -> None:
     """Check every server of a group that is in service, over SSH, with the image's specs.
 
+    All servers are asked at once, by one session each. A check is run once for all servers that answer alike in what it
+    looks at.
+
     Host keys are pinned from each console, never trusted on first use. Ctrl-C keeps the reports of what was done.
     """
     from pathlib import Path
 
     from goldfleet.aws.session import open_session
-    from goldfleet.verify.host import Selection
-    from goldfleet.verify.wiring import GroupRequest, verify_group
+    from goldfleet.verify.wiring import GroupRequest, Selection, verify_group
 
-    request = GroupRequest(Path(project).resolve(), group, Selection(marker, keyword), ssh_private_key)
+    selection = Selection(marker, keyword, is_shared=not no_memo, is_proven=prove)
+    request = GroupRequest(Path(project).resolve(), group, selection, ssh_private_key)
     report = verify_group(request, open_session(profile, region), print_line)
     if junit is not None:
         write_junit(report, Path(junit))
@@ -137,6 +144,10 @@ def print_report(report: "GroupReport") -> None:
         print(f"{one.instance_id}: {not_checked(one)}")
     for note in dict.fromkeys(host.note for host in hosts if host.note):
         print(f"note: {note}")
+    for remark in report.verdict.remarks:
+        print(f"note: {remark}")
+    for line in report.verdict.differing:
+        print(f"differs: {line}")
     for host in hosts:
         if why := host.unreachable or host.not_run:
             print(f"{host.instance_id} {host.verdict}: {why}")
@@ -169,6 +180,12 @@ def what_went_wrong(report: "GroupReport") -> "GoldfleetError | None":
     if report.error is not None or report.verdict.is_good:
         return report.error
     wrong = [host for host in hosts if not host.is_good]
+    if not wrong and report.verdict.differing:
+        return VerificationError(
+            f"{len(report.verdict.differing)} verdicts that servers of {report.group} shared are not what the checks come to "
+            "by themselves.",
+            "Such a check rests on something that it does not ask its server; see the reports, and run with --no-memo.",
+        )
     counts = {verdict: sum(host.verdict == verdict for host in wrong) for verdict in _BAD_VERDICTS}
     told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
     return VerificationError(

@@ -23,7 +23,7 @@ from goldfleet.roll.model import Policy
 from goldfleet.roll.ports import RollRequest, World
 from goldfleet.runs import describe_owner, random_hex
 from goldfleet.stop import StopFlag, StoppableClock
-from goldfleet.verify.wiring import build_fleet_checks, private_key_of
+from goldfleet.verify.wiring import Run, build_fleet_checks, private_key_of
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def build_world(
 
     def make_gate(roll_id: str) -> VerifyGate:
         own_stop = StopFlag()
-        checks = build_fleet_checks(options.project, group, image, session, own_stop, roll_id)
+        checks = build_fleet_checks(Run(options.project, roll_id, own_stop), group, image, session)
         return VerifyGate(checks, own_stop, lambda instance_id, text: line(f"{instance_id} | {text}"))
 
     def make_witness(roll_id: str) -> EvidenceFolder:

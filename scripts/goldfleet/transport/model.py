@@ -51,6 +51,38 @@ class Replies:
     trouble: str = ""
 
 
+@dataclass(frozen=True)
+class SshHost:
+    """How one server is reached. What is empty, or no port, is as ssh_config(5) has it: the file `config`, else the user's own.
+
+    `known_hosts` is the text of lines as in known_hosts(5); with none, "", the user's own file counts. `become` is what its
+    session is started with, such as ("sudo", "-n", "--").
+    """
+
+    address: str
+    user: str = ""
+    known_hosts: str = ""
+    port: int | None = None
+    private_key: str = ""
+    config: str = ""
+    become: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SshLimits:
+    """How long, and how many at once.
+
+    `login_seconds` is how long a login that is refused is tried again, for servers that may still be booting;
+    `silence_seconds` is how long a server may say nothing beyond a question's own time.
+    """
+
+    connect_seconds: float = 10.0
+    login_seconds: float = 0.0
+    question_seconds: float = 60.0
+    silence_seconds: float = 15.0
+    handshakes: int = 100
+
+
 class Transport(Protocol):
     """A way to servers, which are called by name; may be asked again and again until it is closed."""
 

@@ -6,6 +6,7 @@ away because of too many (MaxStartups) is tried again a little later. Source: ss
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import os
 import random
@@ -17,42 +18,22 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from goldfleet.transport.model import Answer, Cost, Replies
+from goldfleet.transport.model import Answer, Cost, Replies, SshHost, SshLimits
 from goldfleet.transport.protocol import AnswerReader, GarbageError, agent_source, encode_questions, session_command
 
 T = TypeVar("T")
+_OF_A_BOOT = (ConnectionRefusedError, asyncssh.PermissionDenied, asyncssh.ConnectionLost, ConnectionResetError)
+"""What a server says that is about to be ready: sshd is not up, or the user's key is not there yet."""
+
+SSH_PORT = 22
 READ_BYTES = 256 * 1024
 TRIES = 5
 """How often a handshake is tried that the server's side ends before it says who it is."""
 
 FIRST_PAUSE_SECONDS = 0.2
 
-
-@dataclass(frozen=True)
-class SshHost:
-    """How one server is reached. What is empty, or no port, is as ssh_config(5) has it: the file `config`, else the user's own.
-
-    `known_hosts` is the text of lines as in known_hosts(5); with none, "", the user's own file counts. `become` is what its
-    session is started with, such as ("sudo", "-n", "--").
-    """
-
-    address: str
-    user: str = ""
-    known_hosts: str = ""
-    port: int | None = None
-    private_key: str = ""
-    config: str = ""
-    become: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class SshLimits:
-    """How long, and how many at once. `silence_seconds` is how long a server may say nothing beyond a question's own time."""
-
-    connect_seconds: float = 10.0
-    question_seconds: float = 60.0
-    silence_seconds: float = 15.0
-    handshakes: int = 100
+LOGIN_PAUSE_SECONDS = 1.0
+"""How long after a refused login the next one is tried, while a server may still be booting."""
 
 
 class UnreachedError(Exception):
@@ -174,23 +155,27 @@ class SshTransport:
     async def _connect(self, host: SshHost) -> asyncssh.SSHClientConnection:
         """Return a connection to a server. Raises UnreachedError."""
         pause = FIRST_PAUSE_SECONDS
+        patient_until = self._loop.time() + self._limits.login_seconds
+        seconds = self._limits.connect_seconds
         for tried in itertools.count(1):
+            client = _Client()
             try:
                 async with self._handshakes:  # the wait for one's turn counts for nothing
-                    connection = await asyncio.wait_for(self._handshake(host), self._limits.connect_seconds)
+                    connection = await asyncio.wait_for(self._handshake(host, client), seconds)
             except (OSError, UnicodeError, asyncssh.Error) as error:
-                is_turned_away = isinstance(error, asyncssh.ConnectionLost | ConnectionResetError)
-                if not is_turned_away or tried == TRIES:
-                    raise UnreachedError(explain_unreached(error, host, self._limits.connect_seconds)) from error
+                is_turned_away = isinstance(error, asyncssh.ConnectionLost | ConnectionResetError) and tried < TRIES
+                may_boot = isinstance(error, _OF_A_BOOT) and self._loop.time() < patient_until
+                if not is_turned_away and not may_boot:
+                    raise UnreachedError(explain_unreached(error, host, seconds, is_open=client.is_open)) from error
             else:
                 self._cost += Cost(connections=1)
                 return connection
             # Too many at once, perhaps: a little later, and not all at the same time.
-            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+            await asyncio.sleep(LOGIN_PAUSE_SECONDS if may_boot else pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
             pause *= 2
         raise AssertionError("counting never ends")
 
-    async def _handshake(self, host: SshHost) -> asyncssh.SSHClientConnection:
+    async def _handshake(self, host: SshHost, client: "_Client") -> asyncssh.SSHClientConnection:
         chosen: dict[str, Any] = {
             "username": host.user,
             "client_keys": [host.private_key] if host.private_key else None,
@@ -201,7 +186,9 @@ class SshTransport:
         options = {name: value for name, value in chosen.items() if value}
         if host.private_key:
             options["agent_path"] = None
-        return await asyncssh.connect(host.address, keepalive_interval=15, keepalive_count_max=4, **options)
+        return await asyncssh.connect(
+            host.address, keepalive_interval=15, keepalive_count_max=4, client_factory=lambda: client, **options
+        )
 
     async def _close(self) -> None:
         for connection in self._connections:
@@ -209,25 +196,52 @@ class SshTransport:
         await asyncio.sleep(0)
 
 
-def explain_unreached(error: OSError | UnicodeError | asyncssh.Error, host: SshHost, seconds: float) -> str:
-    """Return why there is no connection to a server, and what to do about it."""
-    address, said = host.address, str(error)
+def explain_unreached(
+    error: OSError | UnicodeError | asyncssh.Error, host: SshHost, seconds: float, *, is_open: bool = False
+) -> str:
+    """Return why there is no connection to a server, and what to do about it; `is_open` tells that its port answered."""
+    address, port, said = host.address, host.port or SSH_PORT, str(error)
     match error:
+        case TimeoutError() if is_open:
+            why = f"port {port} of {address} is open, but sshd does not answer within {seconds:.0f} s"
         case TimeoutError():
-            see = "see whether it runs, and whether its security groups let this machine in"
-            return f"no answer from {address} within {seconds:.0f} s: {see}"
+            why = (
+                f"SSH is closed: port {port} of {address} did not answer within {seconds:.0f} s; the instance's security "
+                f"groups (and network ACLs) must allow port {port} from this machine"
+            )
         case asyncssh.HostKeyNotVerifiable():
-            pin = "pin the keys from its console (`goldfleet known-hosts`), or find out who answers there"
-            return f"the host key that {address} shows is none of those known for it: {pin}"
+            why = (
+                f"the host key of {address} is none of those pinned for it: another machine answers at this address, or its "
+                "host keys were made anew after the launch; do not trust it before you know which"
+            )
         case asyncssh.PermissionDenied():
-            return f"login denied to {host.user or 'this user'} on {address}: check user and private key ({said})"
+            why = (
+                f"login denied to user {host.user or 'of this name'} on {address}: check user and private key (ssh_username "
+                f"of the image and ssh_private_key of the group in goldfleet.toml) against the key pair of the launch ({said})"
+            )
         case asyncssh.ConnectionLost() | ConnectionResetError():
-            return f"sshd on {address} ends connections before the login: see its log, and MaxStartups ({said})"
+            why = f"sshd on {address} ends connections before the login: see its log, and MaxStartups ({said})"
+        case ConnectionRefusedError():
+            why = f"connection refused: no sshd listens on port {port} of {address}"
         case socket.gaierror() | UnicodeError():
-            said = "it is not the name of any host; give its address, or a name that is resolved here"
+            why = f"{address} is not the name of any host; give its address, or a name that is resolved here"
+        case OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH):
+            why = f"no way to {address}: the instance is gone, or this machine is not in its network"
         case OSError(errno=int() as number):
-            said = os.strerror(number)
-    return f"no connection to {address}: {said}"
+            why = f"no connection to {address}: {os.strerror(number)}"
+        case _:
+            why = f"no connection to {address}: {said}"
+    return why
+
+
+class _Client(asyncssh.SSHClient):
+    """Notes that somebody listens at the other end."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:  # noqa: ARG002 - asyncssh's signature
+        self.is_open = True
 
 
 def _stuck_at(questions: Sequence[str], answers: Mapping[str, Answer]) -> str:

@@ -1,25 +1,38 @@
-"""Checks many instances at once, a bounded number of them, and keeps the reports of a run up to date.
+"""Checks many instances at once: those of one image by one job, which asks all of them side by side.
 
-What was found is written after each instance, so that nothing is lost when the run is stopped.
+What was found is written after each job, so that nothing is lost when the run is stopped. An instance that shows no host
+keys yet is waited for while the others are checked, and has a job of its own.
 """
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import monotonic
+from typing import TypeVar
 
 from pydantic import JsonValue
 
 from goldfleet.aws.model import Instance
 from goldfleet.aws.ssm import MOST_NAMES_A_CALL
 from goldfleet.stop import StopFlag
+from goldfleet.transport.model import SshHost
+from goldfleet.verify.job import Job, ServerChecks, Spent
+from goldfleet.verify.job_process import Specs
 from goldfleet.verify.model import HostResult, Verdict
-from goldfleet.verify.ports import HostCheck, Machines, Parameters
-from goldfleet.verify.reports import host_junit, write_fleet_reports
-from goldfleet.verify.wanted import Wanted, choose_wanted, parameter_names
+from goldfleet.verify.ports import Jobs, Machines, Parameters
+from goldfleet.verify.reach import Reach, Unreachable
+from goldfleet.verify.reports import write_reports
+from goldfleet.verify.wanted import Wanted, choose_wanted, marker_for, parameter_names
 
-MOST_AT_ONCE = 8
+T = TypeVar("T")
+OnLine = Callable[[str, str], None]
+Way = SshHost | Unreachable | None
+"""How an instance is reached; None while nobody knows."""
+
+MOST_CONSOLES = 8
+MOST_JOBS = 4
 MOST_IDS_A_CALL = 200
 """A filter takes at most 200 values. Source: Amazon EC2 user guide, "List and filter using the CLI and API"."""
 
@@ -42,19 +55,32 @@ class WantedSource:
         return {one: choose_wanted(one, self.images, values, self.configured) for one in image_ids}
 
 
-class FleetChecks:
-    """Checks instances of one fleet in one run; may be used from several threads at once."""
+@dataclass(frozen=True)
+class World:
+    """What checks need: EC2, what is wanted, how instances are reached, who does jobs."""
 
-    def __init__(
-        self, machines: Machines, wanted: WantedSource, hosts: HostCheck, report_folder: Path, stop: StopFlag
-    ) -> None:
-        self._machines = machines
-        self._wanted = wanted
-        self._hosts = hosts
+    machines: Machines
+    wanted: WantedSource
+    reach: Reach
+    jobs: Jobs
+
+
+class FleetChecks:
+    """Checks instances of one fleet in one run; may be used from several threads at once.
+
+    `specs` and `way` are those of every image: a job without servers, specs without variables.
+    """
+
+    def __init__(self, world: World, specs: Specs, way: Job, report_folder: Path, stop: StopFlag) -> None:
+        self._world = world
+        self._specs = specs
+        self._way = way
         self._report_folder = report_folder
         self._stop = stop
         self._lock = threading.Lock()
         self._results: dict[str, HostResult] = {}
+        self._remarks: dict[str, None] = {}
+        self._differing: dict[str, None] = {}
 
     @property
     def verdict(self) -> Verdict:
@@ -62,48 +88,127 @@ class FleetChecks:
         with self._lock:
             return self._so_far()
 
-    def check(self, instance_ids: Sequence[str], on_line: Callable[[str, str], None]) -> Verdict:
-        """Check instances and return what was found, in their order; `on_line` gets an instance's id and a line.
+    def check(self, instance_ids: Sequence[str], on_line: OnLine) -> Verdict:
+        """Check instances and return what was found, in their order; `on_line` gets an instance's or image's id and a line.
 
         An instance that cannot be reached or whose checks cannot be run is part of the verdict. `on_line` is called
         from several threads.
         Raises StoppedError on a stop and AwsError when AWS fails: the reports then hold what was found before.
         """
-        wanted_ids = list(dict.fromkeys(instance_ids))
-        seen = self._describe(wanted_ids)
-        wanted = self._wanted.read(sorted({one.image_id for one in seen.values()}))
+        ids = tuple(dict.fromkeys(instance_ids))
+        seen = self._describe(ids)
+        wanted = self._world.wanted.read(sorted({one.image_id for one in seen.values()}))
+        instances = {one: seen.get(one, Instance(one, state="")) for one in ids}
+        checking = _Checking(instances, wanted, on_line, monotonic())
+        with ThreadPoolExecutor(MOST_CONSOLES, "console") as consoles:
+            found = checking.gather({one: consoles.submit(self._look, instances[one]) for one in ids})
+            late = [one for one, way in found.items() if way is None]
+            waiting = {one: consoles.submit(self._wait, instances[one], on_line) for one in late}
+            self._check_found(checking, found)
+            self._check_found(checking, checking.gather(waiting))
+        for error in checking.errors:
+            raise error
+        with self._lock:
+            return replace(self._so_far(), hosts=tuple(self._results[one] for one in ids))
 
-        def check_one(instance_id: str) -> HostResult:
-            instance = seen.get(instance_id, Instance(instance_id, state=""))
-            result = self._check_one(instance, wanted, lambda line: on_line(instance_id, line))
-            on_line(instance_id, describe(result))
-            return result
+    def _look(self, instance: Instance) -> Way:
+        self._stop.check()
+        return self._world.reach.look(instance)
 
-        with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
-            futures: list[Future[HostResult]] = [pool.submit(check_one, one) for one in wanted_ids]
-        return Verdict(tuple(future.result() for future in futures), str(self._report_folder))
+    def _wait(self, instance: Instance, on_line: OnLine) -> Way:
+        on_line(instance.instance_id, "waiting for host keys")
+        return self._world.reach.wait(instance)
+
+    def _check_found(self, checking: "_Checking", found: Mapping[str, Way]) -> None:
+        """Check those instances that can be reached, and keep what there is to say of the others."""
+        reached: dict[str, dict[str, SshHost]] = {}
+        for instance_id, way in found.items():
+            if isinstance(way, SshHost):
+                reached.setdefault(checking.instances[instance_id].image_id, {})[instance_id] = way
+            elif way is not None:
+                self._keep(checking, {instance_id: ServerChecks(trouble=way.why)})
+        with ThreadPoolExecutor(MOST_JOBS, "job") as pool:
+            checking.gather({one: pool.submit(self._do, checking, one, some) for one, some in reached.items()})
+
+    def _do(self, checking: "_Checking", image_id: str, hosts: Mapping[str, SshHost]) -> None:
+        """Check instances of one image, by one job."""
+        self._stop.check()
+        wanted = checking.wanted[image_id]
+        marker = marker_for(self._specs.marker, is_golden=wanted.is_golden)
+        specs = replace(self._specs, variables=wanted.variables, marker=marker)
+        job = replace(self._way, servers=hosts)
+        found = self._world.jobs.run(job, specs, lambda line: checking.on_line(image_id, line))
+        if found.spent is not None:
+            checking.on_line(image_id, describe_spent(found.spent))
+        with self._lock:
+            self._remarks.update(dict.fromkeys(found.remarks))
+            self._differing.update(dict.fromkeys(found.differing))
+        left = {one: ServerChecks(not_run=found.failure) for one in hosts if found.failure}
+        self._keep(checking, {**left, **found.servers})
+        self._stop.check()
+
+    def _keep(self, checking: "_Checking", found: Mapping[str, ServerChecks]) -> None:
+        results = [checking.result(instance_id, checks) for instance_id, checks in found.items()]
+        for result in results:
+            checking.on_line(result.instance_id, describe(result))
+        with self._lock:
+            self._results.update({result.instance_id: result for result in results})
+            write_reports(self._so_far(), self._report_folder)
 
     def _describe(self, instance_ids: Sequence[str]) -> dict[str, Instance]:
         """Return those of the instances that AWS knows, by id."""
         starts = range(0, len(instance_ids), MOST_IDS_A_CALL)
         found = (
-            self._machines.instances({"instance-id": instance_ids[start : start + MOST_IDS_A_CALL]}) for start in starts
+            self._world.machines.instances({"instance-id": instance_ids[start : start + MOST_IDS_A_CALL]})
+            for start in starts
         )
         return {one.instance_id: one for some in found for one in some}
 
-    def _check_one(
-        self, instance: Instance, wanted: Mapping[str, Wanted], on_line: Callable[[str], None]
-    ) -> HostResult:
-        self._stop.check()
-        junit = host_junit(self._report_folder, instance.instance_id)
-        result = self._hosts.check(instance, wanted.get(instance.image_id, Wanted({}, False)), junit, on_line)
-        with self._lock:
-            self._results[instance.instance_id] = result
-            write_fleet_reports(self._so_far(), self._report_folder)
-        return result
-
     def _so_far(self) -> Verdict:
-        return Verdict(tuple(self._results[one] for one in sorted(self._results)), str(self._report_folder))
+        hosts = tuple(self._results[one] for one in sorted(self._results))
+        return Verdict(hosts, str(self._report_folder), tuple(self._remarks), tuple(self._differing))
+
+
+@dataclass
+class _Checking:
+    """One call of FleetChecks.check, and the errors that ended parts of it."""
+
+    instances: Mapping[str, Instance]
+    wanted: Mapping[str, Wanted]
+    on_line: OnLine
+    began: float
+    errors: list[BaseException] = field(default_factory=list)
+
+    def gather(self, futures: Mapping[str, Future[T]]) -> dict[str, T]:
+        """Return what came of futures, as soon as all are over; keep the errors of the others."""
+        wait(futures.values())
+        failed = {key: error for key, future in futures.items() if (error := future.exception()) is not None}
+        self.errors.extend(failed.values())
+        return {key: future.result() for key, future in futures.items() if key not in failed}
+
+    def result(self, instance_id: str, found: ServerChecks) -> HostResult:
+        """Return what was found out about an instance."""
+        instance = self.instances[instance_id]
+        return HostResult(
+            instance.address,
+            found.checks,
+            unreachable=found.trouble,
+            instance_id=instance_id,
+            image_id=instance.image_id,
+            not_run=found.not_run,
+            note=self.wanted[instance.image_id].note if instance.image_id in self.wanted else "",
+            seconds=monotonic() - self.began,
+        )
+
+
+def describe_spent(spent: Spent) -> str:
+    """Return what a job took, as one line."""
+    cost = spent.cost
+    return (
+        f"{spent.commands} commands in {spent.rounds} rounds: {cost.connections} connections, {cost.sessions} sessions, "
+        f"{(cost.bytes_sent + cost.bytes_received) / 1000:.0f} kB; connected in {spent.connected_seconds:.1f} s, asked in "
+        f"{spent.asked_seconds:.1f} s, {spent.evaluated} tests judged in {spent.judged_seconds:.1f} s"
+    )
 
 
 def describe(result: HostResult) -> str:

@@ -53,7 +53,7 @@ def _add_case(suite: ElementTree.Element, host: HostResult, check: CheckResult) 
         time=f"{check.seconds:.3f}",
     )
     if tag := _TAGS.get(check.outcome):
-        ElementTree.SubElement(case, tag, message=_xml(check.message))
+        ElementTree.SubElement(case, tag, message=_xml(check.message)).text = _xml(check.detail) or None
 
 
 def _without_a_verdict(host: HostResult) -> tuple[CheckResult, ...]:

@@ -16,12 +16,16 @@ class CheckOutcome(Enum):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check on one host. `message` is empty unless it failed."""
+    """One check on one host. `message` is empty unless it failed; `detail` shows a failure as pytest does, or is "".
+
+    Hosts whose answers are alike share one: `seconds` is what it took to come to it, once.
+    """
 
     name: str
     outcome: CheckOutcome
     seconds: float
     message: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,15 +73,20 @@ class HostResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the checks said about some hosts; where the reports are."""
+    """What the checks said about some hosts; where the reports are; what people should know about how they were checked.
+
+    `differing` are checks whose verdict was shared between hosts, and was another one when they were run by themselves.
+    """
 
     hosts: tuple[HostResult, ...]
     report_folder: str = ""
+    remarks: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
 
     @property
     def is_good(self) -> bool:
         """Tell whether every host is proven; no host at all is no proof."""
-        return bool(self.hosts) and all(host.is_good for host in self.hosts)
+        return bool(self.hosts) and all(host.is_good for host in self.hosts) and not self.differing
 
     def count(self, outcome: CheckOutcome) -> int:
         """Return how many checks ended so, over all hosts."""

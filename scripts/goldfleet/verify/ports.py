@@ -1,12 +1,11 @@
 """What checks of a fleet need from the world outside: each Protocol is one thing that tests replace by a working model."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from goldfleet.aws.model import AutoScalingGroup, Instance, Parameter
-from goldfleet.verify.model import HostResult
-from goldfleet.verify.wanted import Wanted
+from goldfleet.verify.job import Job, JobResults
+from goldfleet.verify.job_process import Specs
 
 
 class Groups(Protocol):
@@ -29,7 +28,7 @@ class Parameters(Protocol):
     def get_many(self, names: Sequence[str]) -> dict[str, Parameter]: ...
 
 
-class HostCheck(Protocol):
-    """Checks one running instance; goldfleet.verify.host.HostChecks is one."""
+class Jobs(Protocol):
+    """Does jobs; goldfleet.verify.job_process.JobProcess is one."""
 
-    def check(self, instance: Instance, wanted: Wanted, junit: Path, on_line: Callable[[str], None]) -> HostResult: ...
+    def run(self, job: Job, specs: Specs, on_line: Callable[[str], None]) -> JobResults: ...

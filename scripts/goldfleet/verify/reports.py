@@ -1,4 +1,4 @@
-"""Writes what the checks said to `.goldfleet/reports/`: JSON and JUnit files beside pytest's own JUnit files."""
+"""Writes what the checks said to `.goldfleet/reports/`: JSON and JUnit files for all hosts."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,6 @@ from typing import Any
 from goldfleet.errors import RefusedError
 from goldfleet.verify.junit_report import build_junit
 from goldfleet.verify.model import CheckOutcome, HostResult, Verdict
-from goldfleet.verify.testinfra_run import safe_name
 
 FLEET_JUNIT = "junit.xml"
 
@@ -26,33 +25,21 @@ def report_folder(project: Path, run_id: str) -> Path:
     return folder
 
 
-def host_junit(folder: Path, instance_id: str) -> Path:
-    """Return the file for one instance's own JUnit report."""
-    return folder / f"{safe_name(instance_id)}.xml"
-
-
 def verdict_document(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict as plain JSON values."""
     return {
         "good": verdict.is_good,
         **{outcome.value: verdict.count(outcome) for outcome in CheckOutcome},
+        "remarks": list(verdict.remarks),
+        "differing": list(verdict.differing),
         "hosts": [_host_document(host) for host in verdict.hosts],
     }
 
 
-def write_report(verdict: Verdict, folder: Path) -> Path:
-    """Write a verdict to report.json in a folder and return the file's path."""
-    return _write(folder / "report.json", json.dumps(verdict_document(verdict), indent=2) + "\n")
-
-
-def write_fleet_reports(verdict: Verdict, folder: Path) -> None:
-    """Write report.json and one JUnit file for all hosts; a host that pytest never met gets a JUnit file here."""
-    write_report(verdict, folder)
+def write_reports(verdict: Verdict, folder: Path) -> None:
+    """Write report.json and junit.xml to a folder."""
+    _write(folder / "report.json", json.dumps(verdict_document(verdict), indent=2) + "\n")
     _write(folder / FLEET_JUNIT, build_junit(verdict))
-    for host in verdict.hosts:
-        own = host_junit(folder, host.instance_id)
-        if not own.exists():
-            _write(own, build_junit(Verdict((host,))))
 
 
 def _host_document(host: HostResult) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from pydantic import JsonValue
 from goldfleet import tags
 from goldfleet.verify.variables import decode_variables
 
+NOT_GOLDEN = "not golden"
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -45,3 +47,10 @@ def choose_wanted(
     known = ", ".join(images)
     note = f"{image_id} is no published image of {known}: checked with goldfleet.toml's variables, without golden specs"
     return Wanted(configured, is_golden=False, note=note)
+
+
+def marker_for(marker: str, *, is_golden: bool) -> str:
+    """Return pytest's -m expression for a server: golden specs only where a bake made its image."""
+    if is_golden:
+        return marker
+    return f"({marker}) and {NOT_GOLDEN}" if marker else NOT_GOLDEN

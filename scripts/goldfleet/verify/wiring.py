@@ -17,11 +17,33 @@ from goldfleet.config.settings import FILE_NAME, GroupSettings, ImageSettings
 from goldfleet.errors import GoldfleetError, UsageError
 from goldfleet.runs import new_run_id
 from goldfleet.stop import StopFlag, StoppableClock, catch_signals
-from goldfleet.verify.fleet import FleetChecks, WantedSource
-from goldfleet.verify.host import EVERYTHING, HostChecks, Selection, SpecSettings
+from goldfleet.transport.model import SshLimits
+from goldfleet.verify.fleet import FleetChecks, WantedSource, World
+from goldfleet.verify.job import Job
+from goldfleet.verify.job_process import JobProcess, Specs
 from goldfleet.verify.members import choose_members
 from goldfleet.verify.model import Verdict
+from goldfleet.verify.reach import Login, Reach
 from goldfleet.verify.reports import report_folder
+
+LOGIN_SECONDS = 30.0
+"""How long a login is waited for once there are host keys: sshd is up before they are printed."""
+
+BOOT_SECONDS = 55
+"""How long the rest of a boot is waited for, less than a question takes; whether it went well is for the specs to say."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which checks are run: pytest's -m and -k expressions, "" for all. How verdicts are shared: see goldfleet.verify.job."""
+
+    marker: str = ""
+    keyword: str = ""
+    is_shared: bool = True
+    is_proven: bool = False
+
+
+EVERYTHING = Selection()
 
 
 @dataclass(frozen=True)
@@ -45,15 +67,47 @@ class GroupReport:
     error: GoldfleetError | None = None
 
 
-def build_fleet_checks(
-    project: Path, group: GroupSettings, image: ImageSettings, session: AwsSession, stop: StopFlag, run_id: str
-) -> FleetChecks:
-    """Return the checks of one run for a group's servers, with all specs of the image.
+@dataclass(frozen=True)
+class Run:
+    """One run of checks in a project, its id, what ends it, and which checks it is about."""
+
+    project: Path
+    run_id: str
+    stop: StopFlag
+    selection: Selection = EVERYTHING
+
+
+def build_fleet_checks(run: Run, group: GroupSettings, image: ImageSettings, session: AwsSession) -> FleetChecks:
+    """Return the checks of one run for a group's servers, with the specs of the image.
 
     Raises UsageError when the group's private key or the specs are not there.
     """
-    settings = spec_settings(project, group, image, EVERYTHING)
-    return _build(settings, image, session, stop, run_id)
+    project, stop, selection = run.project, run.stop, run.selection
+    login = Login(image.ssh_username, checked_private_key(project, group), project / ".goldfleet" / "known_hosts")
+    machines = Ec2(session.ec2())
+    images = tuple(sorted(load_settings(project).images))
+    world = World(
+        machines=machines,
+        wanted=WantedSource(Ssm(session.ssm()), images, image.variables),
+        reach=Reach(login, machines, StoppableClock(SystemClock(), stop)),
+        jobs=JobProcess(os.environ, stop),
+    )
+    specs = Specs(
+        path=project / image.specs,
+        root=project,
+        marker=selection.marker,
+        keyword=selection.keyword,
+        timeout_seconds=group.verify_timeout_minutes * 60,
+    )
+    if not specs.path.exists():
+        raise UsageError(f"{FILE_NAME}: specs: seen {image.specs!r}, which does not exist in {project}.")
+    way = Job(
+        limits=SshLimits(login_seconds=LOGIN_SECONDS),
+        boot_seconds=BOOT_SECONDS,
+        is_shared=selection.is_shared,
+        is_proven=selection.is_proven,
+    )
+    return FleetChecks(world, specs, way, report_folder(project, run.run_id), stop)
 
 
 def verify_group(
@@ -67,23 +121,22 @@ def verify_group(
     settings = load_settings(request.project)
     group = with_options(settings.pick_group(request.group), {"ssh_private_key": request.ssh_private_key})
     _, image = settings.pick_image_of(request.group)
-    specs = spec_settings(request.project, group, image, request.selection)
-    run_id = new_run_id(SystemClock())
+    run = Run(request.project, new_run_id(SystemClock()), stop, request.selection)
+    checks = build_fleet_checks(run, group, image, session)
     with catch_signals(stop):
         groups = AutoScaling(session.autoscaling())
         found = groups.group(request.group)
         members = choose_members(request.group, found, () if found else groups.group_names())
-        checks = _build(specs, image, session, stop, run_id)
         try:
-            return GroupReport(request.group, run_id, checks.check(members.checked, on_line), members.others)
+            return GroupReport(request.group, run.run_id, checks.check(members.checked, on_line), members.others)
         except GoldfleetError as error:
-            return GroupReport(request.group, run_id, checks.verdict, members.others, error)
+            return GroupReport(request.group, run.run_id, checks.verdict, members.others, error)
 
 
-def spec_settings(project: Path, group: GroupSettings, image: ImageSettings, selection: Selection) -> SpecSettings:
-    """Return which specs are run and how hosts are reached.
+def checked_private_key(project: Path, group: GroupSettings) -> str:
+    """Return the file with the key for a group's servers, as private_key_of does.
 
-    Raises UsageError when the group's private key or the specs are not there.
+    Raises UsageError when there is no such file.
     """
     key = private_key_of(project, group)
     if key and not Path(key).is_file():
@@ -91,27 +144,9 @@ def spec_settings(project: Path, group: GroupSettings, image: ImageSettings, sel
             f"The private key of the group's servers is no file: {key}.",
             f"Set ssh_private_key in {FILE_NAME}, or give --ssh-private-key.",
         )
-    if not (project / image.specs).exists():
-        raise UsageError(f"{FILE_NAME}: specs: seen {image.specs!r}, which does not exist in {project}.")
-    return SpecSettings(
-        project=project,
-        specs=image.specs,
-        user=image.ssh_username,
-        private_key=key,
-        known_hosts=project / ".goldfleet" / "known_hosts",
-        timeout_seconds=group.verify_timeout_minutes * 60,
-        selection=selection,
-    )
+    return key
 
 
 def private_key_of(project: Path, group: GroupSettings) -> str:
     """Return the file with the key for a group's servers, "" where ssh uses its own keys and agent."""
     return str(project / Path(group.ssh_private_key).expanduser()) if group.ssh_private_key else ""
-
-
-def _build(specs: SpecSettings, image: ImageSettings, session: AwsSession, stop: StopFlag, run_id: str) -> FleetChecks:
-    machines = Ec2(session.ec2())
-    images = tuple(sorted(load_settings(specs.project).images))
-    hosts = HostChecks(specs, machines, StoppableClock(SystemClock(), stop), stop, os.environ)
-    wanted = WantedSource(Ssm(session.ssm()), images, image.variables)
-    return FleetChecks(machines, wanted, hosts, report_folder(specs.project, run_id), stop)

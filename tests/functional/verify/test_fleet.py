@@ -8,81 +8,96 @@ from pathlib import Path
 import pytest
 
 from goldfleet import tags
-from goldfleet.aws.model import Instance
 from goldfleet.errors import AwsError, RefusedError, StoppedError
 from goldfleet.stop import StopFlag
-from goldfleet.verify.fleet import MOST_AT_ONCE, FleetChecks, WantedSource
-from goldfleet.verify.model import CheckOutcome, CheckResult, HostResult
+from goldfleet.transport.model import Cost
+from goldfleet.verify.fleet import FleetChecks, WantedSource, World
+from goldfleet.verify.job import Job, JobResults, ServerChecks, Spent
+from goldfleet.verify.job_process import Specs
+from goldfleet.verify.model import CheckOutcome, CheckResult
+from goldfleet.verify.reach import HOST_KEY_SECONDS, Login, Reach
 from goldfleet.verify.reports import report_folder
 from goldfleet.verify.variables import encode_variables
-from goldfleet.verify.wanted import Wanted
+from tests.doubles.clock import VirtualClock
 from tests.doubles.machines import RunningMachines, machines_of
 from tests.doubles.parameters import InMemoryParameters
 
 PASSED = CheckResult("test_x::test_y", CheckOutcome.PASSED, 0.1)
 
 
-class ChecksThatPass:
-    """Every check passes; remembers what was wanted of whom, and how many were at work at once."""
+class JobsThatPass:
+    """Every check of every server passes; remembers the jobs, and with which specs."""
 
     def __init__(self) -> None:
-        self.wanted: dict[str, Wanted] = {}
-        self.most_at_once = 0
-        self._at_work = 0
-        self._lock = threading.Lock()
+        self.done: dict[str, Specs] = {}
+        self.jobs: list[Job] = []
 
-    def check(self, instance: Instance, wanted: Wanted, junit: Path, on_line: Callable[[str], None]) -> HostResult:
-        with self._lock:
-            self._at_work += 1
-            self.most_at_once = max(self.most_at_once, self._at_work)
+    def run(self, job: Job, specs: Specs, on_line: Callable[[str], None]) -> JobResults:
         on_line("checking")
-        self.wanted[instance.instance_id] = wanted
-        result = self.answer(instance)
-        with self._lock:
-            self._at_work -= 1
-        return result
+        self.jobs.append(job)
+        self.done.update(dict.fromkeys(job.servers, specs))
+        return self.answer(job)
 
-    def answer(self, instance: Instance) -> HostResult:
-        return HostResult(instance.address, (PASSED,), instance_id=instance.instance_id)
+    def answer(self, job: Job) -> JobResults:
+        return JobResults({name: ServerChecks((PASSED,)) for name in job.servers}, Spent(Cost(1, 1, 500, 500), 3, 2, 1))
 
 
-class ChecksThatWaitForEachOther(ChecksThatPass):
-    """Ends only when as many as may be at work at once are."""
+class JobsThatWaitForEachOther(JobsThatPass):
+    """Each ends only when two are being done."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._barrier = threading.Barrier(MOST_AT_ONCE)
+        self._barrier = threading.Barrier(2)
 
-    def answer(self, instance: Instance) -> HostResult:
+    def answer(self, job: Job) -> JobResults:
         self._barrier.wait(10)
-        return super().answer(instance)
+        return super().answer(job)
 
 
-class ChecksThatRaise(ChecksThatPass):
-    """Raises an error for i-2, once all others are done."""
+class JobsThatEndEarly(JobsThatPass):
+    """Only the first server of a job is judged; `failure` says why."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, failure: str = "", stop: StopFlag | None = None) -> None:
         super().__init__()
-        self._error = error
+        self._failure = failure
+        self._stop = stop
 
-    def answer(self, instance: Instance) -> HostResult:
-        if instance.instance_id == "i-2":
-            raise self._error
-        return super().answer(instance)
+    def answer(self, job: Job) -> JobResults:
+        if self._stop is not None:
+            self._stop.set("SIGINT")
+        return JobResults({next(iter(job.servers)): ServerChecks((PASSED,))}, failure=self._failure)
+
+
+class JobsThatFind(JobsThatPass):
+    """Ends with what it was told to find."""
+
+    def __init__(self, results: JobResults) -> None:
+        super().__init__()
+        self._results = results
+
+    def answer(self, job: Job) -> JobResults:
+        return self._results
 
 
 class Bench:
     """A fleet's checks with everything outside in memory but the reports."""
 
-    def __init__(self, folder: Path, machines: RunningMachines, hosts: ChecksThatPass | None = None) -> None:
+    def __init__(self, folder: Path, machines: RunningMachines, jobs: JobsThatPass | None = None) -> None:
         self.machines = machines
-        self.hosts = hosts or ChecksThatPass()
         self.parameters = InMemoryParameters()
         self.stop = StopFlag()
+        self.clock = VirtualClock()
         self.lines: list[tuple[str, str]] = []
         self.folder = report_folder(folder, "run-1")
+        self.use(jobs or JobsThatPass())
+
+    def use(self, jobs: JobsThatPass) -> None:
+        """Have these do the jobs."""
+        self.jobs = jobs
         wanted = WantedSource(self.parameters, ("app",), {"x": "today"})
-        self.checks = FleetChecks(machines, wanted, self.hosts, self.folder, self.stop)
+        reach = Reach(Login("admin", "", Path("/no/such/file")), self.machines, self.clock)
+        world = World(self.machines, wanted, reach, jobs)
+        self.checks = FleetChecks(world, Specs(Path("/specs"), Path("/")), Job(boot_seconds=7), self.folder, self.stop)
 
     def check(self, *instance_ids: str) -> list[str]:
         """Check instances and return their verdicts."""
@@ -103,14 +118,33 @@ def test_verdict_is_in_the_order_that_was_asked_for(tmp_path: Path) -> None:
 def test_lines_say_whose_they_are(tmp_path: Path) -> None:
     bench = Bench(tmp_path, machines_of("i-1"))
     bench.check("i-1")
-    assert bench.lines == [("i-1", "checking"), ("i-1", "good: 1 checks in 0.0 s")]
+    assert bench.lines == [
+        ("ami-1", "checking"),
+        (
+            "ami-1",
+            "3 commands in 2 rounds: 1 connections, 1 sessions, 1 kB; connected in 0.0 s, asked in 0.0 s, 1 tests judged in "
+            "0.0 s",
+        ),
+        ("i-1", "good: 1 checks in 0.0 s"),
+    ]
 
 
-def test_a_bounded_number_is_checked_at_once(tmp_path: Path) -> None:
-    ids = [f"i-{number}" for number in range(2 * MOST_AT_ONCE)]
-    bench = Bench(tmp_path, machines_of(*ids), ChecksThatWaitForEachOther())
-    bench.check(*ids)
-    assert bench.hosts.most_at_once == MOST_AT_ONCE
+def test_servers_of_one_image_are_checked_by_one_job(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, machines_of("i-1", "i-2", "i-3"))
+    bench.check("i-1", "i-2", "i-3")
+    (job,) = bench.jobs.jobs
+    assert {name: host.address for name, host in job.servers.items()} == {
+        "i-1": "10.0.0.1",
+        "i-2": "10.0.0.2",
+        "i-3": "10.0.0.3",
+    }
+    assert job.boot_seconds == 7
+
+
+def test_images_are_checked_side_by_side(tmp_path: Path) -> None:
+    machines = machines_of("i-1")
+    machines.known.update(machines_of("i-2", image_id="ami-2").known)
+    assert Bench(tmp_path, machines, JobsThatWaitForEachOther()).check("i-1", "i-2") == ["i-1 good", "i-2 good"]
 
 
 def test_each_is_checked_with_the_variables_of_its_own_image(tmp_path: Path) -> None:
@@ -119,8 +153,8 @@ def test_each_is_checked_with_the_variables_of_its_own_image(tmp_path: Path) -> 
     bench = Bench(tmp_path, machines)
     bench.parameters.put(tags.variables_parameter("app", "ami-2"), encode_variables([{"x": "then"}]))
     bench.check("i-1", "i-2")
-    assert (bench.hosts.wanted["i-1"].variables, bench.hosts.wanted["i-1"].is_golden) == ({"x": "today"}, False)
-    assert (bench.hosts.wanted["i-2"].variables, bench.hosts.wanted["i-2"].is_golden) == ({"x": "then"}, True)
+    assert (bench.jobs.done["i-1"].variables, bench.jobs.done["i-1"].marker) == ({"x": "today"}, "not golden")
+    assert (bench.jobs.done["i-2"].variables, bench.jobs.done["i-2"].marker) == ({"x": "then"}, "")
 
 
 def test_parameters_and_instances_are_asked_for_in_calls_that_aws_takes(tmp_path: Path) -> None:
@@ -133,9 +167,19 @@ def test_parameters_and_instances_are_asked_for_in_calls_that_aws_takes(tmp_path
     assert bench.parameters.calls == ["GetParameters"] * 2
 
 
-def test_instance_that_aws_does_not_know_reaches_the_checks_without_a_state(tmp_path: Path) -> None:
+def test_server_without_host_keys_is_waited_for_while_the_others_are_checked(tmp_path: Path) -> None:
+    machines = machines_of("i-1", "i-2")
+    machines.silent = ("i-2",)
+    bench = Bench(tmp_path, machines)
+    assert bench.check("i-1", "i-2") == ["i-1 good", "i-2 unreachable"]
+    assert ("i-2", "waiting for host keys") in bench.lines
+    assert bench.clock.seconds == HOST_KEY_SECONDS
+    assert [tuple(job.servers) for job in bench.jobs.jobs] == [("i-1",)]
+
+
+def test_instance_that_aws_does_not_know_is_a_verdict(tmp_path: Path) -> None:
     bench = Bench(tmp_path, machines_of())
-    bench.check("i-9")
+    assert bench.check("i-9") == ["i-9 unreachable"]
     assert bench.reported() == ["i-9"]
 
 
@@ -145,15 +189,43 @@ def test_no_instance_at_all_is_no_proof_and_no_call(tmp_path: Path) -> None:
     assert bench.machines.calls == []
 
 
-@pytest.mark.parametrize(
-    "error", [StoppedError("Stopped by SIGINT."), AwsError("throttled")], ids=["stopped", "AWS failed"]
-)
-def test_error_of_one_is_raised_and_the_others_are_kept(tmp_path: Path, error: Exception) -> None:
-    bench = Bench(tmp_path, machines_of("i-1", "i-2", "i-3"), ChecksThatRaise(error))
-    with pytest.raises(type(error), match=str(error)):
+def test_trouble_of_a_server_is_its_verdict(tmp_path: Path) -> None:
+    found = JobResults({"i-1": ServerChecks(trouble="SSH is closed"), "i-2": ServerChecks((PASSED,))}, Spent())
+    bench = Bench(tmp_path, machines_of("i-1", "i-2"), JobsThatFind(found))
+    assert bench.check("i-1", "i-2") == ["i-1 unreachable", "i-2 good"]
+    assert ("i-1", "unreachable: SSH is closed") in bench.lines
+
+
+def test_verdict_that_was_shared_wrongly_is_no_proof(tmp_path: Path) -> None:
+    found = JobResults({"i-1": ServerChecks((PASSED,))}, Spent(), ("a remark",), ("i-1: differs",))
+    bench = Bench(tmp_path, machines_of("i-1"), JobsThatFind(found))
+    bench.check("i-1")
+    document = json.loads((bench.folder / "report.json").read_text())
+    assert (document["good"], document["remarks"], document["differing"]) == (False, ["a remark"], ["i-1: differs"])
+
+
+def test_specs_that_could_not_be_run_to_their_end_are_told_and_what_was_found_counts(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, machines_of("i-1", "i-2"), JobsThatEndEarly("not done within 1 s"))
+    assert bench.check("i-1", "i-2") == ["i-1 good", "i-2 not checked"]
+    assert bench.checks.verdict.hosts[1].not_run == "not done within 1 s"
+
+
+def test_stop_keeps_what_was_found(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, machines_of("i-1", "i-2"))
+    bench.use(JobsThatEndEarly(stop=bench.stop))
+    with pytest.raises(StoppedError, match="Stopped by SIGINT"):
+        bench.check("i-1", "i-2")
+    assert bench.reported() == ["i-1"]
+    assert [host.instance_id for host in bench.checks.verdict.hosts] == ["i-1"]
+
+
+def test_error_of_aws_about_one_is_raised_and_the_others_are_kept(tmp_path: Path) -> None:
+    machines = machines_of("i-1", "i-2", "i-3")
+    machines.faults = {"i-2": AwsError("throttled")}
+    bench = Bench(tmp_path, machines)
+    with pytest.raises(AwsError, match="throttled"):
         bench.check("i-1", "i-2", "i-3")
     assert bench.reported() == ["i-1", "i-3"]
-    assert [host.instance_id for host in bench.checks.verdict.hosts] == ["i-1", "i-3"]
 
 
 def test_stop_before_the_first_checks_nothing(tmp_path: Path) -> None:
@@ -161,7 +233,7 @@ def test_stop_before_the_first_checks_nothing(tmp_path: Path) -> None:
     bench.stop.set("SIGTERM")
     with pytest.raises(StoppedError, match="Stopped by SIGTERM"):
         bench.check("i-1")
-    assert bench.hosts.wanted == {}
+    assert bench.jobs.jobs == []
 
 
 def test_reports_of_one_run_grow_with_each_check(tmp_path: Path) -> None:
@@ -172,7 +244,7 @@ def test_reports_of_one_run_grow_with_each_check(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert bench.reported() == ["i-1", "i-2"]
-    assert {file.name for file in bench.folder.iterdir()} == {"i-1.xml", "i-2.xml", "junit.xml", "report.json"}
+    assert {file.name for file in bench.folder.iterdir()} == {"junit.xml", "report.json"}
 
 
 def test_report_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from xml.etree import ElementTree
 
-from goldfleet.verify.junit import parse_junit
 from goldfleet.verify.junit_report import build_junit
 from goldfleet.verify.model import CheckOutcome, CheckResult, HostResult, Verdict
 
@@ -40,5 +39,11 @@ def test_host_on_which_nothing_was_checked_is_an_error() -> None:
 
 
 def test_characters_that_xml_forbids_are_replaced() -> None:
-    text = build_junit(Verdict((HostResult("10.0.0.1", (BAD,)),)))
-    assert [check.message for check in parse_junit(text, "10.0.0.1")] == ["no <page>?[0m & no ?"]
+    (suite,) = suites_of(HostResult("10.0.0.1", (BAD,)))
+    assert [one.get("message") for one in suite.iter("failure")] == ["no <page>?[0m & no ?"]
+
+
+def test_failure_is_shown_whole_where_that_is_known() -> None:
+    shown = CheckResult("test_web::test_page", CheckOutcome.FAILED, 0.5, "no page", "def test_page():\n>   assert 0")
+    (suite,) = suites_of(HostResult("10.0.0.1", (shown,)))
+    assert [one.text for one in suite.iter("failure")] == ["def test_page():\n>   assert 0"]

@@ -1,11 +1,12 @@
 """What one pytest knows of the servers that it names: the way to them, what they said, what that took."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
 
-from goldfleet.transport.ssh import SshHost, SshLimits, SshTransport
+from goldfleet.transport.model import SshHost, SshLimits
+from goldfleet.transport.ssh import SshTransport
 from goldfleet.verify.specs.backend import GoldfleetBackend
 from goldfleet.verify.specs.collected import PRELUDE, Collected
 from goldfleet.verify.specs.learning import Learnt
@@ -19,16 +20,19 @@ class Asking:
     learnt: Learnt = field(default_factory=Learnt)
     connected_seconds: float = 0.0
     learnt_seconds: float = 0.0
+    first: Sequence[str] = PRELUDE
+    """What is asked first."""
+
     _begun: Future[float] | None = None
 
     def begin(self) -> None:
-        """Connect to every server, and ask what testinfra asks first."""
+        """Connect to every server, and ask the first questions."""
         pool = ThreadPoolExecutor(1, "connect")
         self._begun = pool.submit(self._begin, monotonic())
         pool.shutdown(wait=False)
 
     def _begin(self, started: float) -> float:
-        self.collected.ask_all(PRELUDE)
+        self.collected.ask_all(self.first)
         return monotonic() - started
 
     def wait(self) -> None:
@@ -42,11 +46,10 @@ class Asking:
         self.collected.transport.close()
 
 
-def open_asking(backends: Mapping[str, GoldfleetBackend]) -> Asking:
+def open_asking(hosts: Mapping[str, SshHost], limits: SshLimits, first: Sequence[str] = PRELUDE) -> Asking:
     """Return the way to these servers, on which the first questions are; from here on backends ask there."""
-    hosts = {name: _host(backend) for name, backend in backends.items()}
-    collected = Collected(SshTransport(hosts, SshLimits()), tuple(backends))
-    asking = Asking(collected)
+    collected = Collected(SshTransport(hosts, limits), tuple(hosts))
+    asking = Asking(collected, first=first)
     GoldfleetBackend.collected = collected
     asking.begin()
     return asking
@@ -58,7 +61,8 @@ def close_asking(asking: Asking) -> None:
     asking.close()
 
 
-def _host(backend: GoldfleetBackend) -> SshHost:
+def host_of(backend: GoldfleetBackend) -> SshHost:
+    """Return how a server is reached that --hosts names."""
     spec = backend.spec
     return SshHost(
         address=spec.name,

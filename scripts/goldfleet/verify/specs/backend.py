@@ -6,6 +6,9 @@ from testinfra.backend.base import BaseBackend, CommandResult
 
 from goldfleet.verify.specs.collected import Collected
 
+FLEET = "fleet"
+"""In the place of a server's name in `--hosts`: the servers of a job."""
+
 
 class GoldfleetBackend(BaseBackend):  # type: ignore[misc]  # testinfra is untyped
     """One server. `--sudo` is asked for once, when its session starts."""
@@ -35,3 +38,31 @@ class GoldfleetBackend(BaseBackend):  # type: ignore[misc]  # testinfra is untyp
         text = self.get_command(command, *args)
         answer = self.collected.answer(self.server, text)
         return self.result(answer.code, text.encode("utf-8", "surrogateescape"), answer.stdout, answer.stderr)
+
+
+class JobBackend(GoldfleetBackend):
+    """A server of a job. All servers of a job look alike, so that what is said of one of them can be said of another."""
+
+    def __init__(self, server: str, address: str) -> None:
+        self._address = address
+        BaseBackend.__init__(self, address)
+        self.server = server
+
+    @property
+    def hostname(self) -> str:
+        """The server's address; a test that looks at it has a verdict for each server."""
+        if self.collected is not None:
+            self.collected.look_who(self.server)
+        return self._address
+
+    @hostname.setter
+    def hostname(self, address: str) -> None:
+        self._address = address
+
+    def get_pytest_id(self) -> str:
+        """Return the same for each server."""
+        return f"{self.NAME}://{FLEET}"
+
+    def __repr__(self) -> str:
+        """Show the same for each server."""
+        return f"<{self.get_pytest_id()}>"

@@ -26,6 +26,9 @@ PRELUDE = (
 """What testinfra asks of a server before the first thing that a test asks. Source: testinfra 10.2, modules."""
 
 
+WHO = ":goldfleet: what a server is called"
+"""Stands in the table for a server's own name, which a test may look at as at an answer."""
+
 WHY_KILLED = {"late": "the command did not end in time", "long": "the command said more than 64 MiB"}
 
 
@@ -67,12 +70,17 @@ class Collected:
     unforeseen: list[tuple[str, str]] = field(default_factory=list)
     """Commands that had to be asked while tests were judged, each with its server."""
 
-    missed: dict[str, None] = field(default_factory=dict)
-    """Commands that tests wanted while the suite was learnt, in order."""
+    missed: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Commands that tests wanted while the suite was learnt, in order, by server."""
+
+    looked: dict[int, int] = field(default_factory=dict)
+    """What was looked at since this was last cleared, as numbers: answers by question."""
 
     def __post_init__(self) -> None:
-        """Begin with nothing known."""
+        """Begin with nothing known but what servers are called."""
         self.table = AnswerTable(self.names)
+        for name in self.names:
+            self.table.put(name, WHO, Answer(0, name.encode(), b""))
 
     def answer(self, name: str, command: str) -> Answer:
         """Return a server's answer.
@@ -87,23 +95,33 @@ class Collected:
     def ask_all(self, commands: Iterable[str]) -> None:
         """Ask every server that still answers what it was not asked yet."""
         wanted = list(dict.fromkeys(commands))
-        left = [name for name in self.names if name not in self.trouble]
-        questions = {name: self.table.missing(name, wanted) for name in left}
+        self.ask(dict.fromkeys(self.names, wanted))
+
+    def ask(self, commands: Mapping[str, Iterable[str]]) -> None:
+        """Ask each of these servers that still answers what it was not asked yet."""
+        left = {name: list(some) for name, some in commands.items() if name not in self.trouble}
+        questions = {name: self.table.missing(name, some) for name, some in left.items()}
         self._keep(self.transport.ask({name: some for name, some in questions.items() if some}))
+
+    def look_who(self, name: str) -> None:
+        """Note that a test has looked at what its server is called."""
+        question = self.table.number(WHO)
+        self.looked[question] = self.table.row(name)[question]
 
     def _known(self, name: str, command: str) -> Answer:
         question = self.table.number(command)
         known = self.table.row(name)[question]
         if known != UNKNOWN:
+            self.looked[question] = known
             return self.table.answer(known)
         if self.phase is Phase.LEARNING:
             if changes_something(command):
                 raise ChangesSomething(command)
-            self.missed[command] = None
+            self.missed.setdefault(name, {})[command] = None
             raise NotYetAsked(command)
         answer = self._ask_now(name, command)
         self.unforeseen.append((name, command))
-        self.table.put(name, command, answer)
+        self.looked[question] = self.table.put(name, command, answer)
         return answer
 
     def _ask_now(self, name: str, command: str) -> Answer:

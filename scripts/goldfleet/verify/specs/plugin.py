@@ -5,6 +5,7 @@ Loaded into every pytest of an environment that has goldfleet: it imports nothin
 
 from __future__ import annotations
 
+import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,12 @@ LIVE = (
 )
 MOST_NAMED = 10
 ASKING: pytest.StashKey[Asking] = pytest.StashKey()
+JOB = "--goldfleet-job"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Know the option with which `goldfleet verify` names its servers."""
+    parser.addoption(JOB, help=argparse.SUPPRESS)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Connect to the servers that --hosts names while the tests are collected."""
     option = session.config.option
+    if job := option.goldfleet_job:
+        from goldfleet.verify.specs.job_run import open_job  # noqa: PLC0415 - only where there is one
+
+        session.config.pluginmanager.register(open_job(job))
+        return (yield)
     hosts = getattr(option, "hosts", None) or ""
     # With xdist it is the workers that run tests.
     is_elsewhere = option.collectonly or (
@@ -54,7 +66,7 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
 def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     """Ask every server what the tests want to know, then have them judged."""
     found = [(item, backend) for item in session.items if (backend := _backend(item)) is not None]
-    if not found or session.config.option.collectonly:
+    if not found or session.config.option.collectonly or session.config.option.goldfleet_job:
         return (yield)
     if ASKING not in session.config.stash:
         _open(session.config, [backend for _, backend in found])
@@ -110,11 +122,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def _open(config: pytest.Config, backends: list[GoldfleetBackend]) -> None:
-    from goldfleet.verify.specs.asking import open_asking  # noqa: PLC0415 - only now that there are servers
+    from goldfleet.transport.model import SshLimits  # noqa: PLC0415 - only now that there are servers
+    from goldfleet.verify.specs.asking import host_of, open_asking  # noqa: PLC0415
 
-    by_name = {backend.server: backend for backend in backends}
+    by_name = {backend.server: host_of(backend) for backend in backends}
     if by_name:
-        config.stash[ASKING] = open_asking(by_name)
+        config.stash[ASKING] = open_asking(by_name, SshLimits())
 
 
 def _learn(asking: Asking, found: list[tuple[pytest.Item, GoldfleetBackend]]) -> None:

@@ -29,8 +29,8 @@ class AnswerTable:
         row.extend([UNKNOWN] * (len(self.questions) - len(row)))
         return row
 
-    def put(self, name: str, question: str, answer: Answer) -> None:
-        """Keep what a server has answered."""
+    def put(self, name: str, question: str, answer: Answer) -> int:
+        """Keep what a server has answered, and return the answer's number."""
         number = self.number(question)
         key = (answer.code, answer.stdout, answer.stderr, answer.killed)
         known = self._numbers.get(key)
@@ -38,6 +38,7 @@ class AnswerTable:
             known = self._numbers[key] = len(self._answers)
             self._answers.append(answer)
         self.row(name)[number] = known
+        return known
 
     def answer(self, number: int) -> Answer:
         """Return an answer by its number."""

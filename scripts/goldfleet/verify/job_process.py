@@ -1,0 +1,109 @@
+"""Has a pytest of its own do a job: the specs, on some servers, with one set of variables.
+
+Told apart: a check that failed, a server that could not be reached, and specs that could not be run at all. That no check
+ran is never a success.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydantic import JsonValue
+
+from goldfleet.process import Command, Ended, run_streaming
+from goldfleet.stop import StopFlag
+from goldfleet.verify.job import Job, JobResults, encode_job, read_results
+
+STOP_GRACE_SECONDS = 10
+_NO_TEST = 5
+LAST_LINES = 15
+
+
+@dataclass(frozen=True)
+class Specs:
+    """Which specs are run, and what they are to find. `marker` and `keyword` are pytest's -m and -k, "" for all."""
+
+    path: Path
+    root: Path
+    variables: Mapping[str, JsonValue] = field(default_factory=dict)
+    marker: str = ""
+    keyword: str = ""
+    timeout_seconds: int = 1200
+
+
+class JobProcess:
+    """Does jobs; each is a process of its own, so several may be done at once."""
+
+    def __init__(self, environment: Mapping[str, str], stop: StopFlag) -> None:
+        self._environment = environment
+        self._stop = stop
+
+    def run(self, job: Job, specs: Specs, on_line: Callable[[str], None]) -> JobResults:
+        """Do a job, whose `results` are kept in a private folder until they are read, and return what was found.
+
+        On a stop, and when the time was over, that is what had been found until then. That the specs could not be run, or
+        none was, is told as the results' failure.
+        """
+        with TemporaryDirectory(prefix="goldfleet-verify-") as name:
+            folder = Path(name)
+            job = replace(job, results=str(folder / "results"))
+            (folder / "job.json").write_text(encode_job(job), encoding="utf-8")
+            (folder / "variables.json").write_text(json.dumps(dict(specs.variables)), encoding="utf-8")
+            lines: list[str] = []
+
+            def keep(line: str) -> None:
+                lines.append(line)
+                on_line(line)
+
+            ended = run_streaming(self._command(specs, folder), keep, self._stop)
+            found = JobResults({})
+            with suppress(FileNotFoundError):
+                found = read_results(Path(job.results).read_text(encoding="utf-8"))
+        is_over = found.spent is not None or ended.was_stopped
+        return found if is_over else replace(found, failure=_why(specs, ended, lines))
+
+    def _command(self, specs: Specs, folder: Path) -> Command:
+        chosen = [*(["-m", specs.marker] if specs.marker else []), *(["-k", specs.keyword] if specs.keyword else [])]
+        words = [
+            *("timeout", "--signal=INT", "--kill-after=10", str(specs.timeout_seconds)),
+            *(sys.executable, "-m", "pytest", str(specs.path)),
+            # Settings of the project around must not change what a check means.
+            *(
+                "-c",
+                "/dev/null",
+                f"--rootdir={specs.root}",
+                "-p",
+                "no:cacheprovider",
+                "-q",
+                "--tb=short",
+                "--capture=sys",
+            ),
+            *("--hosts=goldfleet://fleet", f"--goldfleet-job={folder / 'job.json'}"),
+            *chosen,
+        ]
+        ignored = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
+        inherited = {name: value for name, value in self._environment.items() if name not in ignored}
+        variables = {"GOLDFLEET_VARIABLES_FILE": str(folder / "variables.json")}
+        own = {**variables, "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
+        return Command(words, {**inherited, **own}, specs.root, STOP_GRACE_SECONDS)
+
+
+def _why(specs: Specs, ended: Ended, lines: list[str]) -> str:
+    if ended.code == _NO_TEST:
+        return f"No check was run: {specs.path} holds none that {_choice(specs) or 'applies'}."
+    last = "\n".join(f"  {line}" for line in lines[-LAST_LINES:])
+    return f"The specs in {specs.path} could not be run ({_how(ended, specs)}):\n{last}"
+
+
+def _choice(specs: Specs) -> str:
+    return " and ".join(expression for expression in (specs.marker, specs.keyword) if expression)
+
+
+def _how(ended: Ended, specs: Specs) -> str:
+    if ended.code in (124, 137):  # what `timeout` answers when the time was over
+        return f"not done within {specs.timeout_seconds} s"
+    return f"killed by {ended.killed_by}" if ended.killed_by else f"pytest's exit code {ended.code}"

@@ -1,0 +1,28 @@
+"""What a test is called, the same for each server, and what its markers say."""
+
+import pytest
+
+LIVE_MARKER = "live"
+
+
+def bare_name(item: pytest.Item) -> str:
+    """Return a test's node id without its server."""
+    callspec = getattr(item, "callspec", None)
+    host = callspec.params.get("_testinfra_host") if callspec else None
+    name = item.nodeid
+    if host is not None:
+        server = host.backend.get_pytest_id()
+        for place in (f"{server}-", f"-{server}", server):
+            name = name.replace(place, "")
+    return name.removesuffix("[]")
+
+
+def check_name(item: pytest.Item) -> str:
+    """Return what the reports call a test: its module and its name, `test_web::test_port[443]`."""
+    path, _, name = bare_name(item).partition("::")
+    return f"{path.rpartition('/')[2].removesuffix('.py')}::{name}"
+
+
+def is_marked_live(item: pytest.Item) -> bool:
+    """Tell whether a test is marked to ask everything itself, when it runs."""
+    return item.get_closest_marker(LIVE_MARKER) is not None
