@@ -176,6 +176,20 @@ def test_sbom_has_exactly_the_installed_packages(host: Any, sbom: dict[str, Any]
     assert sorted([one["name"], one["version"]] for one in binary) == sorted(installed)
 
 
+def test_sbom_tells_what_was_chosen_from_what_came_along(host: Any, sbom: dict[str, Any]) -> None:
+    """The image rests on packages that somebody installed and on those that no system is without; others came along."""
+    names = {one["bom-ref"]: one["name"] for one in sbom["components"]}
+    (rests,) = (
+        one["dependsOn"] for one in sbom["dependencies"] if one["ref"] == sbom["metadata"]["component"]["bom-ref"]
+    )
+    shown = host.check_output(
+        "dpkg-query --show --showformat='${db:Status-Status} ${Package} ${Essential} ${Priority}\\n'"
+    )
+    installed = [line.split()[1:] for line in shown.splitlines() if line.startswith("installed ")]
+    needed = {name for name, essential, priority in installed if essential == "yes" or priority == "required"}
+    assert {names[one] for one in rests} == needed | set(host.check_output("apt-mark showmanual").split())
+
+
 def test_sbom_names_image_and_run(sbom: dict[str, Any], variables: dict[str, Any]) -> None:
     """It describes this image; what the bake did not know is left out."""
     described = sbom["metadata"]["component"]

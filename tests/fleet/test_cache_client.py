@@ -72,6 +72,13 @@ def test_probes_are_those_of_the_engines_in_use(rights: dict[str, str], engines:
     assert {path for path in rights if path.startswith(PROBES)} == {f"{PROBES}/{engine}.py" for engine in engines}
 
 
+def test_probes_know_how_to_log_in(host: Any, engines: set[str]) -> None:
+    """Each has what goldfleet-connectivity calls."""
+    wanted = {f"{PROBES}/{engine}.py" for engine in engines}
+    shown = host.run(f"grep --files-with-matches '^def check(' /dev/null {' '.join(sorted(wanted))}")
+    assert set(shown.stdout.splitlines()) == wanted
+
+
 def test_files_belong_to_root_and_may_be_read(rights: dict[str, str]) -> None:
     """Nobody but root changes what the role has written; there is no secret in it."""
     assert set(rights.values()) <= {"644 root root"}

@@ -24,6 +24,7 @@ LOADED = {
 }
 AUTHORITIES = "/usr/local/share/goldfleet/ca"
 SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+LIBPQ = "/etc/postgresql-common/pg_service.conf"
 PROBES = "/usr/local/lib/goldfleet/connectivity"
 
 
@@ -62,7 +63,7 @@ def described(host: Any) -> dict[str, Any]:
 def rights(host: Any) -> dict[str, str]:
     """Mode, owner and group of every file that the role may write."""
     places = f"/etc/goldfleet/backends.d/database-* {AUTHORITIES}/database-* {PROBES}/mysql.py {PROBES}/postgresql.py"
-    others = "/etc/mysql/conf.d/goldfleet-* /etc/php/*/fpm/conf.d/*-goldfleet-database.ini"
+    others = f"/etc/mysql/conf.d/goldfleet-* /etc/php/*/fpm/conf.d/*-goldfleet-database.ini {LIBPQ}"
     lines = host.run(f"stat --format='%n %a %U %G' {places} {others}").stdout.splitlines()
     return dict(line.split(" ", 1) for line in lines)
 
@@ -71,7 +72,7 @@ def rights(host: Any) -> dict[str, str]:
 def services(host: Any) -> dict[str, dict[str, str]]:
     """What libpq reads about each of its services."""
     parser = configparser.ConfigParser()
-    parser.read_string(host.run("cat /etc/postgresql-common/pg_service.conf").stdout)
+    parser.read_string(host.run(f"cat {LIBPQ}").stdout)
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
@@ -83,6 +84,13 @@ def test_backends_are_described_as_listed(described: dict[str, Any], backends: l
 def test_probes_are_those_of_the_engines_in_use(rights: dict[str, str], engines: set[str]) -> None:
     """Exactly the engines in use can be asked."""
     assert {path for path in rights if path.startswith(PROBES)} == {f"{PROBES}/{engine}.py" for engine in engines}
+
+
+def test_probes_know_how_to_log_in(host: Any, engines: set[str]) -> None:
+    """Each has what goldfleet-connectivity calls."""
+    wanted = {f"{PROBES}/{engine}.py" for engine in engines}
+    shown = host.run(f"grep --files-with-matches '^def check(' /dev/null {' '.join(sorted(wanted))}")
+    assert set(shown.stdout.splitlines()) == wanted
 
 
 def test_files_belong_to_root_and_may_be_read(rights: dict[str, str]) -> None:

@@ -241,6 +241,12 @@ def test_second_run_changes_nothing(cloud: Cloud, site: Site) -> None:
     assert "changed=0 " in configure(cloud, site)
 
 
+def test_files_of_authorities_belong_to_root_and_may_be_read(cloud: Cloud, site: Site) -> None:
+    folder = "/usr/local/share/goldfleet/ca"
+    shown = cloud.ssh(site.server, f"stat --format='%a %U %G' {folder}/database-own.pem {folder}/cache-own.pem").stdout
+    assert shown.splitlines() == ["644 root root"] * 2
+
+
 def test_file_of_authorities_that_is_another_one_is_refused_and_the_old_one_stays(cloud: Cloud, site: Site) -> None:
     look = "sha256sum /usr/local/share/goldfleet/ca/database-own.pem /usr/local/share/goldfleet/ca/cache-own.pem"
     before = cloud.ssh(site.server, look).stdout

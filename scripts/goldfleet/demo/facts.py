@@ -1,7 +1,7 @@
 """What a told demo came to, as frozen values: the whole input of the page. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
@@ -175,13 +175,14 @@ class DemoFacts:
 
 def parse_checks(title: str, document: Mapping[str, Any]) -> CheckRun:
     """Build a check run from the document that `goldfleet verify` writes (verify/reports.verdict_document)."""
-    return CheckRun(title, tuple(parse_host(host) for host in document["hosts"]))
+    return CheckRun(title, tuple(parse_host(host, document["checks"]) for host in document["hosts"]))
 
 
-def parse_host(fields: Mapping[str, Any]) -> HostChecks:
-    """Build one host's checks from its part of the document."""
-    counts = Counter(str(check["outcome"]) for check in fields["checks"])
-    bad = [check for check in fields["checks"] if check["outcome"] in ("failed", "error")]
+def parse_host(fields: Mapping[str, Any], checks: Sequence[Mapping[str, Any]]) -> HostChecks:
+    """Build one host's checks from its part of the document, and the checks that the document has for all hosts."""
+    own = [checks[number] for number in fields["checks"]]
+    counts = Counter(str(check["outcome"]) for check in own)
+    bad = [check for check in own if check["outcome"] in ("failed", "error")]
     return HostChecks(
         str(fields["host"]),
         str(fields["verdict"]),

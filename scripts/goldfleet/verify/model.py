@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 
 class CheckOutcome(Enum):
@@ -47,9 +48,13 @@ class HostResult:
 
     def count(self, outcome: CheckOutcome) -> int:
         """Return how many checks ended so."""
-        return Counter(check.outcome for check in self.checks)[outcome]
+        return self._counts[outcome]
 
-    @property
+    @cached_property
+    def _counts(self) -> Counter[CheckOutcome]:
+        return Counter(check.outcome for check in self.checks)
+
+    @cached_property
     def bad(self) -> tuple[CheckResult, ...]:
         """Return the checks that failed or could not run."""
         return tuple(check for check in self.checks if check.outcome in (CheckOutcome.FAILED, CheckOutcome.ERROR))

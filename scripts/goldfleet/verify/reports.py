@@ -1,17 +1,18 @@
 """Writes what the checks said to `.goldfleet/reports/`: JSON and JUnit files for all hosts."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from goldfleet.errors import RefusedError
-from goldfleet.verify.junit_report import build_junit
-from goldfleet.verify.model import CheckOutcome, HostResult, Verdict
+from goldfleet.verify.junit_report import junit_parts
+from goldfleet.verify.model import CheckOutcome, CheckResult, HostResult, Verdict
 
 FLEET_JUNIT = "junit.xml"
+FORMAT = 2
+"""Of report.json; 1 had each host's checks written out."""
 
 
 def report_folder(project: Path, run_id: str) -> Path:
@@ -26,20 +27,35 @@ def report_folder(project: Path, run_id: str) -> Path:
 
 
 def verdict_document(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as plain JSON values."""
+    """Return a verdict as plain JSON values, as docs/reference/verify_report.schema.json has it.
+
+    What a check came to is there once, however many hosts it is of; hosts name it by its place in `checks`.
+    """
+    numbers: dict[int, int] = {}
+    checks: list[CheckResult] = []
+    rows: dict[int, list[int]] = {}  # hosts that agree share one
+    for host in verdict.hosts:
+        for check in host.checks if id(host.checks) not in rows else ():
+            if id(check) not in numbers:
+                numbers[id(check)] = len(checks)
+                checks.append(check)
+        if id(host.checks) not in rows:
+            rows[id(host.checks)] = [numbers[id(check)] for check in host.checks]
     return {
+        "format": FORMAT,
         "good": verdict.is_good,
         **{outcome.value: verdict.count(outcome) for outcome in CheckOutcome},
         "remarks": list(verdict.remarks),
         "differing": list(verdict.differing),
-        "hosts": [_host_document(host) for host in verdict.hosts],
+        "checks": [{**vars(check), "outcome": check.outcome.value} for check in checks],
+        "hosts": [{**_host_document(host), "checks": rows[id(host.checks)]} for host in verdict.hosts],
     }
 
 
 def write_reports(verdict: Verdict, folder: Path) -> None:
     """Write report.json and junit.xml to a folder."""
-    _write(folder / "report.json", json.dumps(verdict_document(verdict), indent=2) + "\n")
-    _write(folder / FLEET_JUNIT, build_junit(verdict))
+    _write(folder / "report.json", [json.dumps(verdict_document(verdict)), "\n"])
+    _write(folder / FLEET_JUNIT, junit_parts(verdict))
 
 
 def _host_document(host: HostResult) -> dict[str, Any]:
@@ -52,16 +68,16 @@ def _host_document(host: HostResult) -> dict[str, Any]:
         "not_run": host.not_run,
         "note": host.note,
         "seconds": round(host.seconds, 3),
-        "checks": [{**asdict(check), "outcome": check.outcome.value} for check in host.checks],
     }
 
 
-def _write(path: Path, text: str) -> Path:
+def _write(path: Path, parts: Iterable[str]) -> None:
     """Replace a file in one step: somebody may be reading it while a run goes on."""
     fresh = path.with_name(f".{path.name}.new")
     with _refusing_os_errors(path.parent):
-        fresh.write_text(text, encoding="utf-8")
-        return fresh.replace(path)
+        with fresh.open("w", encoding="utf-8") as file:
+            file.writelines(parts)
+        fresh.replace(path)
 
 
 @contextmanager

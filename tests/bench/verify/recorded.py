@@ -1,0 +1,46 @@
+"""pytest's plugin of the bench: servers that are not there, whose answers are worked out; a share of them differs.
+
+The environment variable GOLDFLEET_BENCH_DIFFERING says which share of all answers, in per cent; each is a text of its own.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from random import Random
+
+from goldfleet.transport.model import Answer, Cost, Replies, SshHost, SshLimits
+from goldfleet.verify.specs import asking
+
+SYSTEM = {
+    "uname -s": Answer(0, b"Linux\n", b""),
+    "cat /etc/os-release": Answer(0, b'ID=debian\nVERSION_ID="12"\n', b""),
+    "uname -m": Answer(0, b"x86_64\n", b""),
+    "command -v command": Answer(0, b"command\n", b""),
+}
+GOOD, MISSING = Answer(0, b"644\n", b""), Answer(1, b"", b"")
+
+
+class RecordedTransport:
+    """Answers at once."""
+
+    def __init__(self, hosts: Mapping[str, SshHost], limits: SshLimits) -> None:
+        del limits
+        self.cost = Cost(len(hosts), len(hosts))
+        self._random = Random(7)  # noqa: S311 - no secret
+        self._share = float(os.environ["GOLDFLEET_BENCH_DIFFERING"]) / 100
+
+    def ask(self, questions: Mapping[str, Sequence[str]]) -> dict[str, Replies]:
+        """Return the answers to whatever is asked."""
+        return {name: Replies({one: self._answer(name, one) for one in some}) for name, some in questions.items()}
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+    def _answer(self, name: str, question: str) -> Answer:
+        if not question.startswith("stat "):
+            return SYSTEM.get(question, MISSING)
+        if self._random.random() < self._share:
+            return Answer(0, f"{self._random.randrange(0o1000):o}\n".encode(), name.encode())
+        return GOOD
+
+
+asking.SshTransport = RecordedTransport  # type: ignore[assignment,attr-defined]
