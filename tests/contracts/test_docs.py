@@ -56,7 +56,9 @@ def test_generated_page_is_current(generated: Path, page: str) -> None:
 
 
 def test_reference_holds_exactly_the_generated_pages(generated: Path) -> None:
-    kept = {page.name for page in (PROJECT / "docs/reference").iterdir() if page.suffix != ".json"}  # schemas are written
+    kept = {
+        page.name for page in (PROJECT / "docs/reference").iterdir() if page.suffix != ".json"
+    }  # schemas are written
     assert kept == {page.name for page in generated.iterdir()} == set(REFERENCE)
 
 

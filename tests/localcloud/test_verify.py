@@ -159,6 +159,15 @@ def test_keyword_that_chooses_nothing_is_no_success(group: Group) -> None:
     assert "holds none that not golden and nonsense" in document["hosts"][0]["not_run"]
 
 
+def test_sample_is_checked_and_the_rest_is_listed(group: Group) -> None:
+    image_id = group.cloud.base_image()
+    document = group.verify("--only-image", image_id, "--sample", "50%", code=0)
+    assert len(document["hosts"]) == 2
+    assert [one["why"] for one in document["not_checked"]] == ["not in the sample"]
+    document = group.verify("--only-image", "ami-none", code=3)
+    assert f"The images there: {image_id}." in document["error"]["message"]
+
+
 def test_server_in_standby_is_listed_and_not_checked(group: Group) -> None:
     aside = group.in_service()[0]
     group("enter-standby", "--instance-ids", aside, "--should-decrement-desired-capacity")
@@ -166,7 +175,7 @@ def test_server_in_standby_is_listed_and_not_checked(group: Group) -> None:
     document = group.verify(code=0)
     group("exit-standby", "--instance-ids", aside)
     group.wait_in_service(3)
-    assert document["not_checked"] == [{"instance_id": aside, "lifecycle_state": "Standby"}]
+    assert document["not_checked"] == [{"instance_id": aside, "lifecycle_state": "Standby", "why": "Standby"}]
     assert aside not in by_instance(document)
 
 

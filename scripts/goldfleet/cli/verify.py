@@ -1,5 +1,6 @@
 """`goldfleet verify`: is every server of a group what its image promises?"""
 
+import random
 import sys
 import threading
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,6 +37,10 @@ def verify(
     *,
     keyword: Annotated[str, typer.Option("-k", help="Only checks whose names match; pytest's -k.")] = "",
     marker: Annotated[str, typer.Option("-m", help="Only checks with these markers; pytest's -m.")] = "",
+    only_image: Annotated[str, typer.Option(help="Only servers that were launched from this AMI.")] = "",
+    sample: Annotated[
+        str | None, typer.Option(metavar="N|N%", help="Only so many servers, or per cent of them, by chance.")
+    ] = None,
     junit: Annotated[str | None, typer.Option(help="Write the JUnit file for all servers here, too.")] = None,
     no_memo: Annotated[bool, typer.Option("--no-memo", help="Run each check for each server by itself.")] = False,
     prove: Annotated[
@@ -47,7 +52,7 @@ def verify(
     region: RegionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check every server of a group that is in service, over SSH, with the image's specs.
+    """Check the servers of a group that are in service, over SSH, with the image's specs.
 
     All servers are asked at once, by one session each. A check is run once for all servers that answer alike in what it
     looks at.
@@ -57,10 +62,12 @@ def verify(
     from pathlib import Path
 
     from goldfleet.aws.session import open_session
+    from goldfleet.verify.members import Choice, parse_sample
     from goldfleet.verify.wiring import GroupRequest, Selection, verify_group
 
+    choice = Choice(only_image, parse_sample(sample) if sample is not None else None, random.SystemRandom().sample)
     selection = Selection(marker, keyword, is_shared=not no_memo, is_proven=prove)
-    request = GroupRequest(Path(project).resolve(), group, selection, ssh_private_key)
+    request = GroupRequest(Path(project).resolve(), group, selection, ssh_private_key, choice)
     report = verify_group(request, open_session(profile, region), print_line)
     if junit is not None:
         write_junit(report, Path(junit))
@@ -108,7 +115,7 @@ def report_document(report: "GroupReport") -> dict[str, Any]:
     """Return what was found as plain JSON values."""
     from goldfleet.verify.reports import verdict_document
 
-    others = [{"instance_id": one.instance_id, "lifecycle_state": one.lifecycle_state} for one in report.others]
+    others = [vars(one) for one in report.others]
     return {
         "group": report.group,
         "run": report.run,

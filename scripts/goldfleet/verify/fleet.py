@@ -31,6 +31,7 @@ OnLine = Callable[[str, str], None]
 Way = SshHost | Unreachable | None
 """How an instance is reached; None while nobody knows."""
 
+RUNNING = "running"
 MOST_CONSOLES = 8
 MOST_JOBS = 4
 MOST_IDS_A_CALL = 200
@@ -88,6 +89,10 @@ class FleetChecks:
         with self._lock:
             return self._so_far()
 
+    def images(self, instance_ids: Sequence[str]) -> dict[str, str]:
+        """Return the AMI that each instance was launched from; an instance that AWS does not know is left out."""
+        return {one: instance.image_id for one, instance in self._describe(instance_ids).items()}
+
     def check(self, instance_ids: Sequence[str], on_line: OnLine) -> Verdict:
         """Check instances and return what was found, in their order; `on_line` gets an instance's or image's id and a line.
 
@@ -143,9 +148,23 @@ class FleetChecks:
         with self._lock:
             self._remarks.update(dict.fromkeys(found.remarks))
             self._differing.update(dict.fromkeys(found.differing))
-        left = {one: ServerChecks(not_run=found.failure) for one in hosts if found.failure}
-        self._keep(checking, {**left, **found.servers})
+        servers = {one: ServerChecks(not_run=found.failure) for one in hosts if found.failure} | dict(found.servers)
+        try:
+            servers |= self._gone(found.servers)
+        finally:  # whatever AWS says, what was found counts
+            self._keep(checking, servers)
         self._stop.check()
+
+    def _gone(self, found: Mapping[str, ServerChecks]) -> dict[str, ServerChecks]:
+        """Return the servers that did not answer and whose instances are not there any more, and say so of each."""
+        lost = [one for one, checks in found.items() if checks.trouble]
+        seen = self._describe(lost)
+        states = {one: seen[one].state if one in seen else "not known to AWS any more" for one in lost}
+        return {
+            one: replace(found[one], trouble=f"gone during the checks: the instance is {state} ({found[one].trouble})")
+            for one, state in states.items()
+            if state != RUNNING
+        }
 
     def _keep(self, checking: "_Checking", found: Mapping[str, ServerChecks]) -> None:
         results = [checking.result(instance_id, checks) for instance_id, checks in found.items()]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from goldfleet.aws.autoscaling import AutoScaling
 from goldfleet.aws.ec2 import Ec2
-from goldfleet.aws.model import GroupInstance
 from goldfleet.aws.session import AwsSession
 from goldfleet.aws.ssm import Ssm
 from goldfleet.clock import SystemClock
@@ -21,7 +20,7 @@ from goldfleet.transport.model import SshLimits
 from goldfleet.verify.fleet import FleetChecks, WantedSource, World
 from goldfleet.verify.job import Job
 from goldfleet.verify.job_process import JobProcess, Specs
-from goldfleet.verify.members import choose_members
+from goldfleet.verify.members import ALL, Choice, NotChecked, appeared, choose_members, choose_some
 from goldfleet.verify.model import Verdict
 from goldfleet.verify.reach import Login, Reach
 from goldfleet.verify.reports import report_folder
@@ -54,6 +53,7 @@ class GroupRequest:
     group: str
     selection: Selection = EVERYTHING
     ssh_private_key: str | None = None
+    choice: Choice = ALL
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class GroupReport:
     group: str
     run: str
     verdict: Verdict
-    others: tuple[GroupInstance, ...]
+    others: tuple[NotChecked, ...]
     error: GoldfleetError | None = None
 
 
@@ -113,9 +113,9 @@ def build_fleet_checks(run: Run, group: GroupSettings, image: ImageSettings, ses
 def verify_group(
     request: GroupRequest, session: AwsSession, on_line: Callable[[str, str], None], stop: StopFlag | None = None
 ) -> GroupReport:
-    """Check every server of a group that is in service. SIGINT, SIGTERM and SIGHUP stop it; what was found is kept.
+    """Check the servers of a group that are in service. SIGINT, SIGTERM and SIGHUP stop it; what was found is kept.
 
-    Raises RefusedError for an unknown group and for one with no instance in service, UsageError for wrong settings.
+    Raises RefusedError for an unknown group and where no instance is left to check, UsageError for wrong settings.
     """
     stop = stop or StopFlag()
     settings = load_settings(request.project)
@@ -127,10 +127,14 @@ def verify_group(
         groups = AutoScaling(session.autoscaling())
         found = groups.group(request.group)
         members = choose_members(request.group, found, () if found else groups.group_names())
+        images = checks.images(members.checked) if request.choice.image_id else {}
+        members = choose_some(request.group, members, request.choice, images)
         try:
-            return GroupReport(request.group, run.run_id, checks.check(members.checked, on_line), members.others)
+            verdict = checks.check(members.checked, on_line)
         except GoldfleetError as error:
             return GroupReport(request.group, run.run_id, checks.verdict, members.others, error)
+        others = (*members.others, *appeared(members, groups.group(request.group)))
+        return GroupReport(request.group, run.run_id, verdict, others)
 
 
 def checked_private_key(project: Path, group: GroupSettings) -> str:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from goldfleet.aws.model import GroupInstance, LaunchSpec
 from goldfleet.cli.app import report_error
 from goldfleet.cli.output import UnfinishedError
 from goldfleet.cli.verify import MOST_CHECKS_NAMED, print_line, show_report, write_junit
 from goldfleet.errors import AwsError, GoldfleetError, StoppedError, UsageError
+from goldfleet.verify.members import NotChecked
 from goldfleet.verify.model import CheckOutcome, CheckResult, HostResult, Verdict
 from goldfleet.verify.wiring import GroupReport
 
@@ -18,7 +18,7 @@ FAILED = CheckResult("test_x::test_b", CheckOutcome.FAILED, 0.1, "nginx is not t
 GOOD = HostResult("10.0.0.1", (PASSED,), instance_id="i-1", image_id="ami-1", seconds=2.04)
 BAD = HostResult("10.0.0.2", (PASSED, FAILED), instance_id="i-2", image_id="ami-1", note="ami-1 is not known")
 CLOSED = HostResult("10.0.0.3", unreachable="SSH is closed", instance_id="i-3")
-STANDBY = GroupInstance("i-9", "Standby", "Healthy", LaunchSpec("web-1"))
+STANDBY = NotChecked("i-9", "Standby", "Standby")
 
 
 def report_of(*hosts: HostResult, error: GoldfleetError | None = None) -> GroupReport:
@@ -69,7 +69,7 @@ def test_json_is_one_document_with_the_facts_and_the_error(capsys: pytest.Captur
     document = json.loads(capsys.readouterr().out)
     assert code == 6
     assert [host["verdict"] for host in document["hosts"]] == ["good", "failed"]
-    assert document["not_checked"] == [{"instance_id": "i-9", "lifecycle_state": "Standby"}]
+    assert document["not_checked"] == [{"instance_id": "i-9", "lifecycle_state": "Standby", "why": "Standby"}]
     assert (document["group"], document["run"], document["error"]["kind"]) == ("web", "run-1", "VerificationError")
 
 

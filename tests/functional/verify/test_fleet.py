@@ -1,5 +1,6 @@
 """Many instances at once, with checks that answer as they are told to; the reports are real files."""
 
+import dataclasses
 import json
 import threading
 from collections.abc import Callable
@@ -194,6 +195,24 @@ def test_trouble_of_a_server_is_its_verdict(tmp_path: Path) -> None:
     bench = Bench(tmp_path, machines_of("i-1", "i-2"), JobsThatFind(found))
     assert bench.check("i-1", "i-2") == ["i-1 unreachable", "i-2 good"]
     assert ("i-1", "unreachable: SSH is closed") in bench.lines
+
+
+def test_server_that_was_terminated_meanwhile_is_told_apart(tmp_path: Path) -> None:
+    machines = machines_of("i-1", "i-2", "i-3")
+
+    class JobsDuringWhichSomeGo(JobsThatPass):
+        def answer(self, job: Job) -> JobResults:
+            machines.known["i-1"] = dataclasses.replace(machines.known["i-1"], state="shutting-down")
+            del machines.known["i-2"]
+            return JobResults(dict.fromkeys(job.servers, ServerChecks(trouble="the connection was lost")), Spent())
+
+    bench = Bench(tmp_path, machines, JobsDuringWhichSomeGo())
+    bench.check("i-1", "i-2", "i-3")
+    assert [host.unreachable for host in bench.checks.verdict.hosts] == [
+        "gone during the checks: the instance is shutting-down (the connection was lost)",
+        "gone during the checks: the instance is not known to AWS any more (the connection was lost)",
+        "the connection was lost",
+    ]
 
 
 def test_verdict_that_was_shared_wrongly_is_no_proof(tmp_path: Path) -> None:
