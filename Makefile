@@ -59,6 +59,8 @@ bench: setup ## Measure, print medians and ratios; gates nothing
 	$(BIN)/python -m tests.bench.scaling
 	$(SUDO) $(BIN)/python -m tests.bench.fleet
 	$(SUDO) $(BIN)/python -m tests.bench.roles
+	$(SUDO) $(BIN)/python -m tests.bench.verify
+	$(BIN)/python -m tests.bench.verify.scale
 
 demo: setup ## The whole story on the local cloud, in a few minutes
 	$(SUDO) $(BIN)/goldfleet demo; $(GIVE_BACK)

@@ -82,13 +82,16 @@ class JobProcess:
                 "--tb=short",
                 "--capture=sys",
             ),
+            *("-p", "no:hypothesispytest"),  # where it is installed, its summary alone takes half a second
             *("--hosts=goldfleet://fleet", f"--goldfleet-job={folder / 'job.json'}"),
             *chosen,
         ]
-        ignored = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
+        ignored = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONDONTWRITEBYTECODE")
         inherited = {name: value for name, value in self._environment.items() if name not in ignored}
-        variables = {"GOLDFLEET_VARIABLES_FILE": str(folder / "variables.json")}
-        own = {**variables, "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
+        # pytest rewrites testinfra and goldfleet at each start, half a second, unless it may keep what came of it; not beside
+        # the specs, since they are fingerprinted.
+        kept = str(specs.root / ".goldfleet" / "pycache")
+        own = {"GOLDFLEET_VARIABLES_FILE": str(folder / "variables.json"), "PYTHONPYCACHEPREFIX": kept, "NO_COLOR": "1"}
         return Command(words, {**inherited, **own}, specs.root, STOP_GRACE_SECONDS)
 
 

@@ -51,7 +51,7 @@ def measure(servers: int, checks: int, differing: float, folder: Path) -> Figure
     (folder / "job.json").write_text(encode_job(Job(hosts, str(results))))
     words = [
         sys.executable, "-m", "pytest", str(folder / "test_it.py"), "-c", "/dev/null", f"--rootdir={folder}", "-q",
-        "--capture=sys", "-p", "no:cacheprovider", "-p", "tests.bench.verify.recorded", "--hosts=goldfleet://fleet",
+        "--capture=sys", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "tests.bench.verify.recorded", "--hosts=goldfleet://fleet",
         f"--goldfleet-job={folder / 'job.json'}",
     ]  # fmt: skip
     began = time.monotonic()

@@ -22,8 +22,11 @@ PRELUDE = (
     "test -d /run/systemd/system/",
     "command -v dpkg-query",
     "command -v ss",
+    "command -v systemctl",
+    "realpath /sbin/init",
+    "command -v service",
 )
-"""What testinfra asks of a server before the first thing that a test asks. Source: testinfra 10.2, modules."""
+"""What testinfra asks of a server before what a test asks of packages, services, sockets. Source: testinfra 10.2, modules."""
 
 
 WHO = ":goldfleet: what a server is called"
