@@ -137,6 +137,7 @@ def test_good_group_is_proven_and_reported(group: Group) -> None:
     assert all("no published image of app" in host["note"] for host in document["hosts"])
     folder = Path(document["report_folder"])
     assert by_instance(json.loads((folder / "report.json").read_text())) == by_instance(document)
+    assert "<h1>All 3 servers are proven</h1>" in (folder / "report.html").read_text()
     for file in (junit, folder / "junit.xml"):
         assert sorted(suite.attrib["name"] for suite in read_xml(file)) == members
 

@@ -42,6 +42,7 @@ def verify(
         str | None, typer.Option(metavar="N|N%", help="Only so many servers, or per cent of them, by chance.")
     ] = None,
     junit: Annotated[str | None, typer.Option(help="Write the JUnit file for all servers here, too.")] = None,
+    html: Annotated[str | None, typer.Option(help="Write the page (report.html) here, too.")] = None,
     no_memo: Annotated[bool, typer.Option("--no-memo", help="Run each check for each server by itself.")] = False,
     prove: Annotated[
         bool, typer.Option("--prove", help="Afterwards run each check for each server, and fail where it differs.")
@@ -71,6 +72,8 @@ def verify(
     report = verify_group(request, open_session(profile, region), print_line)
     if junit is not None:
         write_junit(report, Path(junit))
+    if html is not None:
+        write_html(report, Path(html))
     show_report(report, as_json)
 
 
@@ -95,6 +98,21 @@ def write_junit(report: "GroupReport", file: "Path") -> None:
         file.write_text(build_junit(report.verdict), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--junit {file} cannot be written: {error.strerror or error}.") from error
+
+
+def write_html(report: "GroupReport", file: "Path") -> None:
+    """Write the page to a file of the user's choice.
+
+    Raises UsageError when it cannot be written.
+    """
+    from goldfleet.errors import UsageError
+    from goldfleet.verify.page import render
+    from goldfleet.verify.wiring import subject_of
+
+    try:
+        file.write_text(render(report.verdict, subject_of(report.group, report.verdict)), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--html {file} cannot be written: {error.strerror or error}.") from error
 
 
 def show_report(report: "GroupReport", as_json: bool) -> None:

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from goldfleet.aws.model import Instance
 from goldfleet.aws.ssm import MOST_NAMES_A_CALL
 from goldfleet.stop import StopFlag
-from goldfleet.transport.model import SshHost
+from goldfleet.transport.model import Cost, SshHost
 from goldfleet.verify.job import Job, ServerChecks, Spent
 from goldfleet.verify.job_process import Specs
 from goldfleet.verify.model import HostResult, Verdict
@@ -82,6 +82,7 @@ class FleetChecks:
         self._results: dict[str, HostResult] = {}
         self._remarks: dict[str, None] = {}
         self._differing: dict[str, None] = {}
+        self._cost = Cost()
 
     @property
     def verdict(self) -> Verdict:
@@ -148,6 +149,7 @@ class FleetChecks:
         with self._lock:
             self._remarks.update(dict.fromkeys(found.remarks))
             self._differing.update(dict.fromkeys(found.differing))
+            self._cost += found.spent.cost if found.spent is not None else Cost()
         servers = {one: ServerChecks(not_run=found.failure) for one in hosts if found.failure} | dict(found.servers)
         try:
             servers |= self._gone(found.servers)
@@ -185,7 +187,7 @@ class FleetChecks:
 
     def _so_far(self) -> Verdict:
         hosts = tuple(self._results[one] for one in sorted(self._results))
-        return Verdict(hosts, str(self._report_folder), tuple(self._remarks), tuple(self._differing))
+        return Verdict(hosts, str(self._report_folder), tuple(self._remarks), tuple(self._differing), self._cost)
 
 
 @dataclass
@@ -222,12 +224,17 @@ class _Checking:
 
 def describe_spent(spent: Spent) -> str:
     """Return what a job took, as one line."""
-    cost = spent.cost
     return (
-        f"{spent.commands} commands in {spent.rounds} rounds: {cost.connections} connections, {cost.sessions} sessions, "
-        f"{(cost.bytes_sent + cost.bytes_received) / 1000:.0f} kB; connected in {spent.connected_seconds:.1f} s, asked in "
-        f"{spent.asked_seconds:.1f} s, {spent.evaluated} tests judged in {spent.judged_seconds:.1f} s"
+        f"{spent.commands} commands in {spent.rounds} rounds: {describe_cost(spent.cost)}; "
+        f"connected in {spent.connected_seconds:.1f} s, asked in {spent.asked_seconds:.1f} s, "
+        f"{spent.evaluated} tests judged in {spent.judged_seconds:.1f} s"
     )
+
+
+def describe_cost(cost: Cost) -> str:
+    """Return what asking took, in words."""
+    kilobytes = (cost.bytes_sent + cost.bytes_received) / 1000
+    return f"{cost.connections:,} connections, {cost.sessions:,} sessions, {kilobytes:,.0f} kB"
 
 
 def describe(result: HostResult) -> str:

@@ -1,9 +1,11 @@
 """What checks said, as frozen values. Pure."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
+
+from goldfleet.transport.model import Cost
 
 
 class CheckOutcome(Enum):
@@ -87,6 +89,7 @@ class Verdict:
     report_folder: str = ""
     remarks: tuple[str, ...] = ()
     differing: tuple[str, ...] = ()
+    cost: Cost = field(default_factory=Cost)
 
     @property
     def is_good(self) -> bool:

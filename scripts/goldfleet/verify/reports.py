@@ -9,8 +9,10 @@ from typing import Any
 from goldfleet.errors import RefusedError
 from goldfleet.verify.junit_report import junit_parts
 from goldfleet.verify.model import CheckOutcome, CheckResult, HostResult, Verdict
+from goldfleet.verify.page import Subject, render
 
 FLEET_JUNIT = "junit.xml"
+PAGE = "report.html"
 FORMAT = 2
 """Of report.json; 1 had each host's checks written out."""
 
@@ -47,6 +49,7 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
         **{outcome.value: verdict.count(outcome) for outcome in CheckOutcome},
         "remarks": list(verdict.remarks),
         "differing": list(verdict.differing),
+        "cost": vars(verdict.cost),
         "checks": [{**vars(check), "outcome": check.outcome.value} for check in checks],
         "hosts": [{**_host_document(host), "checks": rows[id(host.checks)]} for host in verdict.hosts],
     }
@@ -56,6 +59,11 @@ def write_reports(verdict: Verdict, folder: Path) -> None:
     """Write report.json and junit.xml to a folder."""
     _write(folder / "report.json", [json.dumps(verdict_document(verdict)), "\n"])
     _write(folder / FLEET_JUNIT, junit_parts(verdict))
+
+
+def write_page(verdict: Verdict, subject: Subject, file: Path) -> None:
+    """Write the page of a verdict to a file."""
+    _write(file, [render(verdict, subject)])
 
 
 def _host_document(host: HostResult) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from goldfleet.aws.autoscaling import AutoScaling
@@ -17,13 +18,14 @@ from goldfleet.errors import GoldfleetError, UsageError
 from goldfleet.runs import new_run_id
 from goldfleet.stop import StopFlag, StoppableClock, catch_signals
 from goldfleet.transport.model import SshLimits
-from goldfleet.verify.fleet import FleetChecks, WantedSource, World
+from goldfleet.verify.fleet import FleetChecks, WantedSource, World, describe_cost
 from goldfleet.verify.job import Job
 from goldfleet.verify.job_process import JobProcess, Specs
 from goldfleet.verify.members import ALL, Choice, NotChecked, appeared, choose_members, choose_some
 from goldfleet.verify.model import Verdict
+from goldfleet.verify.page import Subject
 from goldfleet.verify.reach import Login, Reach
-from goldfleet.verify.reports import report_folder
+from goldfleet.verify.reports import PAGE, report_folder, write_page
 
 LOGIN_SECONDS = 30.0
 """How long a login is waited for once there are host keys: sshd is up before they are printed."""
@@ -129,12 +131,20 @@ def verify_group(
         members = choose_members(request.group, found, () if found else groups.group_names())
         images = checks.images(members.checked) if request.choice.image_id else {}
         members = choose_some(request.group, members, request.choice, images)
+        error: GoldfleetError | None = None
         try:
             verdict = checks.check(members.checked, on_line)
-        except GoldfleetError as error:
-            return GroupReport(request.group, run.run_id, checks.verdict, members.others, error)
-        others = (*members.others, *appeared(members, groups.group(request.group)))
-        return GroupReport(request.group, run.run_id, verdict, others)
+        except GoldfleetError as raised:
+            verdict, error = checks.verdict, raised
+        write_page(verdict, subject_of(request.group, verdict), Path(verdict.report_folder) / PAGE)
+        others = members.others if error else (*members.others, *appeared(members, groups.group(request.group)))
+        return GroupReport(request.group, run.run_id, verdict, others, error)
+
+
+def subject_of(group: str, verdict: Verdict) -> Subject:
+    """Return what a page says of a verification that has just ended."""
+    when = datetime.now(UTC)
+    return Subject(group, f"{when:%Y-%m-%d %H:%M:%S} UTC", describe_cost(verdict.cost))
 
 
 def checked_private_key(project: Path, group: GroupSettings) -> str:

@@ -23,7 +23,7 @@ NATIVE = [
     "grep -qs -- root /etc/passwd", "grep -qs -- 'no such words' /etc/passwd", "grep -qs -- daemon:x:1 /etc/passwd",
     "dpkg-query -f '${Status}' -W bash", "dpkg-query -f '${Version}' -W bash",
     *(f"stat -Lc {what} {path}" for what in ("%U", "%G", "%u", "%g", "%a", "%s", "%i",
-    "%Y") for path in ("/etc/passwd", "/bin", "/tmp")),
+    "%Y") for path in ("/etc/passwd", "/bin", "/usr")),
 ]  # fmt: skip
 """Questions that the agent in Python must answer without a program."""
 
