@@ -47,6 +47,7 @@ def verify(
     prove: Annotated[
         bool, typer.Option("--prove", help="Afterwards run each check for each server, and fail where it differs.")
     ] = False,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="End with the first server that is not good.")] = False,
     ssh_private_key: KeyOption = None,
     project: ProjectOption = ".",
     profile: ProfileOption = None,
@@ -67,7 +68,7 @@ def verify(
     from goldfleet.verify.wiring import GroupRequest, Selection, verify_group
 
     choice = Choice(only_image, parse_sample(sample) if sample is not None else None, random.SystemRandom().sample)
-    selection = Selection(marker, keyword, is_shared=not no_memo, is_proven=prove)
+    selection = Selection(marker, keyword, is_shared=not no_memo, is_proven=prove, fails_fast=fail_fast)
     request = GroupRequest(Path(project).resolve(), group, selection, ssh_private_key, choice)
     report = verify_group(request, open_session(profile, region), print_line)
     if junit is not None:

@@ -32,6 +32,7 @@ Way = SshHost | Unreachable | None
 """How an instance is reached; None while nobody knows."""
 
 RUNNING = "running"
+ENDED_FAST = "the run ended with the first server that is not good (--fail-fast)"
 MOST_CONSOLES = 8
 MOST_JOBS = 4
 MOST_IDS_A_CALL = 200
@@ -139,6 +140,9 @@ class FleetChecks:
     def _do(self, checking: "_Checking", image_id: str, hosts: Mapping[str, SshHost]) -> None:
         """Check instances of one image, by one job."""
         self._stop.check()
+        if self._way.fails_fast and not self.verdict.is_good_so_far:
+            self._keep(checking, dict.fromkeys(hosts, ServerChecks(not_run=ENDED_FAST)))
+            return
         wanted = checking.wanted[image_id]
         marker = marker_for(self._specs.marker, is_golden=wanted.is_golden)
         specs = replace(self._specs, variables=wanted.variables, marker=marker)
@@ -150,7 +154,8 @@ class FleetChecks:
             self._remarks.update(dict.fromkeys(found.remarks))
             self._differing.update(dict.fromkeys(found.differing))
             self._cost += found.spent.cost if found.spent is not None else Cost()
-        servers = {one: ServerChecks(not_run=found.failure) for one in hosts if found.failure} | dict(found.servers)
+        why = found.failure or (ENDED_FAST if found.spent is not None else "")
+        servers = {one: ServerChecks(not_run=why) for one in hosts if why} | dict(found.servers)
         try:
             servers |= self._gone(found.servers)
         finally:  # whatever AWS says, what was found counts

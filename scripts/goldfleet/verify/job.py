@@ -19,7 +19,7 @@ class Job:
 
     `results` is the file for the results. `boot_seconds` is how long the rest of a boot is waited for. With `is_shared`, a
     test is run once for each distinct set of answers that it looks at; with `is_proven`, each test is run for each server
-    afterwards and must come to the same.
+    afterwards and must come to the same. With `fails_fast`, the job ends with the first server that is not good.
     """
 
     servers: Mapping[str, SshHost] = field(default_factory=dict)
@@ -28,6 +28,7 @@ class Job:
     boot_seconds: int = 0
     is_shared: bool = True
     is_proven: bool = False
+    fails_fast: bool = False
 
 
 @dataclass(frozen=True)

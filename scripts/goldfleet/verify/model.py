@@ -96,6 +96,11 @@ class Verdict:
         """Tell whether every host is proven; no host at all is no proof."""
         return bool(self.hosts) and all(host.is_good for host in self.hosts) and not self.differing
 
+    @property
+    def is_good_so_far(self) -> bool:
+        """Tell whether no host is known that is not good."""
+        return all(host.is_good for host in self.hosts)
+
     def count(self, outcome: CheckOutcome) -> int:
         """Return how many checks ended so, over all hosts."""
         return sum(host.count(outcome) for host in self.hosts)

@@ -42,6 +42,7 @@ class Selection:
     keyword: str = ""
     is_shared: bool = True
     is_proven: bool = False
+    fails_fast: bool = False
 
 
 EVERYTHING = Selection()
@@ -108,6 +109,7 @@ def build_fleet_checks(run: Run, group: GroupSettings, image: ImageSettings, ses
         boot_seconds=BOOT_SECONDS,
         is_shared=selection.is_shared,
         is_proven=selection.is_proven,
+        fails_fast=selection.fails_fast,
     )
     return FleetChecks(world, specs, way, report_folder(project, run.run_id), stop)
 

@@ -1,6 +1,7 @@
 """pytest's plugin of the bench: servers that are not there, whose answers are worked out; a share of them differs.
 
-The environment variable GOLDFLEET_BENCH_DIFFERING says which share of all answers, in per cent; each is a text of its own.
+The environment variable GOLDFLEET_BENCH_DIFFERING says which share of all answers, in per cent, and GOLDFLEET_BENCH_KINDS
+in how many ways the answers to one question differ.
 """
 
 import os
@@ -27,19 +28,20 @@ class RecordedTransport:
         self.cost = Cost(len(hosts), len(hosts))
         self._random = Random(7)  # noqa: S311 - no secret
         self._share = float(os.environ["GOLDFLEET_BENCH_DIFFERING"]) / 100
+        self._kinds = int(os.environ["GOLDFLEET_BENCH_KINDS"])
 
     def ask(self, questions: Mapping[str, Sequence[str]]) -> dict[str, Replies]:
         """Return the answers to whatever is asked."""
-        return {name: Replies({one: self._answer(name, one) for one in some}) for name, some in questions.items()}
+        return {name: Replies({one: self._answer(one) for one in some}) for name, some in questions.items()}
 
     def close(self) -> None:
         """There is nothing to end."""
 
-    def _answer(self, name: str, question: str) -> Answer:
+    def _answer(self, question: str) -> Answer:
         if not question.startswith("stat "):
             return SYSTEM.get(question, MISSING)
         if self._random.random() < self._share:
-            return Answer(0, f"{self._random.randrange(0o1000):o}\n".encode(), name.encode())
+            return Answer(0, f"{self._random.randrange(self._kinds):o}\n".encode(), b"")
         return GOOD
 
 

@@ -83,7 +83,10 @@ class JobsThatFind(JobsThatPass):
 class Bench:
     """A fleet's checks with everything outside in memory but the reports."""
 
-    def __init__(self, folder: Path, machines: RunningMachines, jobs: JobsThatPass | None = None) -> None:
+    def __init__(
+        self, folder: Path, machines: RunningMachines, jobs: JobsThatPass | None = None, way: Job | None = None
+    ) -> None:
+        self._way = way or Job(boot_seconds=7)
         self.machines = machines
         self.parameters = InMemoryParameters()
         self.stop = StopFlag()
@@ -98,7 +101,7 @@ class Bench:
         wanted = WantedSource(self.parameters, ("app",), {"x": "today"})
         reach = Reach(Login("admin", "", Path("/no/such/file")), self.machines, self.clock)
         world = World(self.machines, wanted, reach, jobs)
-        self.checks = FleetChecks(world, Specs(Path("/specs"), Path("/")), Job(boot_seconds=7), self.folder, self.stop)
+        self.checks = FleetChecks(world, Specs(Path("/specs"), Path("/")), self._way, self.folder, self.stop)
 
     def check(self, *instance_ids: str) -> list[str]:
         """Check instances and return their verdicts."""
@@ -227,6 +230,21 @@ def test_specs_that_could_not_be_run_to_their_end_are_told_and_what_was_found_co
     bench = Bench(tmp_path, machines_of("i-1", "i-2"), JobsThatEndEarly("not done within 1 s"))
     assert bench.check("i-1", "i-2") == ["i-1 good", "i-2 not checked"]
     assert bench.checks.verdict.hosts[1].not_run == "not done within 1 s"
+
+
+def test_run_that_ends_with_the_first_bad_server_says_so_of_the_others(tmp_path: Path) -> None:
+    machines = machines_of("i-1", "i-2")
+    machines.known.update(machines_of("i-3", image_id="ami-2").known)
+    found = JobResults({"i-1": ServerChecks(trouble="SSH is closed")}, Spent())
+    bench = Bench(tmp_path, machines, JobsThatFind(found), Job(fails_fast=True))
+    bench.check("i-1", "i-2")
+    bench.check("i-3")
+    assert [host.unreachable or host.not_run for host in bench.checks.verdict.hosts] == [
+        "SSH is closed",
+        "the run ended with the first server that is not good (--fail-fast)",
+        "the run ended with the first server that is not good (--fail-fast)",
+    ]
+    assert len(bench.jobs.jobs) == 1
 
 
 def test_stop_keeps_what_was_found(tmp_path: Path) -> None:

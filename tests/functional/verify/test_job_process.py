@@ -137,7 +137,11 @@ class Fleet:
         (self.folder / "specs" / "test_it.py").write_text(specs)
         wanted = Specs(self.folder / "specs", self.folder, {"x": 1}, marker=marker, timeout_seconds=seconds)
         job = Job(
-            self.hosts, limits=HASTE, is_shared=options.get("shared", True), is_proven=options.get("proven", False)
+            self.hosts,
+            limits=HASTE,
+            is_shared=options.get("shared", True),
+            is_proven=options.get("proven", False),
+            fails_fast=options.get("fast", False),
         )
         environment = {**os.environ, "PYTEST_ADDOPTS": "--broken"}
         return JobProcess(environment, self.stop).run(job, wanted, self.lines.append)
@@ -334,6 +338,27 @@ def test_time_that_is_over_is_told_and_what_was_found_counts(fleet: Fleet) -> No
     results = fleet.run(slow, seconds=8)
     assert "not done within 8 s" in results.failure
     assert {name: outcomes(one) for name, one in results.servers.items()} == {"a": {"test_it::test_slow": "passed"}}
+
+
+def test_job_may_end_with_the_first_server_that_is_not_good(fleet: Fleet) -> None:
+    fleet.start("a")
+    fleet.start("b", {"state": "bad"})
+    fleet.start("c")
+    state = "def test_state(host):\n    assert host.file('state').content_string == 'good'\n"
+    results = fleet.run(state, fast=True)
+    assert {name: outcomes(one) for name, one in results.servers.items()} == {
+        "a": {"test_it::test_state": "passed"},
+        "b": {"test_it::test_state": "failed"},
+    }
+    assert results.spent is not None
+
+
+def test_job_may_end_with_the_first_server_that_does_not_answer(fleet: Fleet) -> None:
+    fleet.start("a")
+    with sshd(in_folder(None)) as closed:
+        pass
+    fleet.hosts["b"] = reach(closed)
+    assert list(fleet.run(GOOD, fast=True).servers) == ["b"]
 
 
 def test_stop_ends_the_checks_and_is_no_failure(fleet: Fleet) -> None:

@@ -111,6 +111,8 @@ class JobRun:
         pending = self._reached()
         for _ in range(MOST_ROUNDS):
             for name in pending:
+                if self._is_enough(results):
+                    return
                 self._rows[name] = judge.judge(name, self._rows.get(name, ()))
                 if not {WAITS, LIVE} & set(self._rows[name]):
                     results.write(name, self._rows[name])
@@ -123,10 +125,15 @@ class JobRun:
             collected.ask(missed)
             pending = [name for name in missed if name not in collected.trouble]
         for name in self._reached():
-            if not results.has(name):
+            if not results.has(name) and not self._is_enough(results):
                 self._judge_now(judge, name, results)
-        for name, why in collected.trouble.items():
+        self._is_enough(results)
+
+    def _is_enough(self, results: "_Results") -> bool:
+        """Write down the servers that do not answer, and tell whether the job ends since a server is not good."""
+        for name, why in self._collected.trouble.items():
             results.write_trouble(name, why)
+        return self._job.fails_fast and bool(results.failed or self._collected.trouble)
 
     def _judge_now(self, judge: Judge, name: str, results: "_Results") -> None:
         """Judge what is still open of a server, asking it whatever comes."""
@@ -145,7 +152,7 @@ class JobRun:
         """Run each test for each server, and yield those that come to something else than was shared."""
         self._collected.phase = Phase.JUDGING
         for name in self._reached():
-            for number, shared in enumerate(self._rows[name]):
+            for number, shared in enumerate(self._rows.get(name, ())):
                 if shared >= 0 and (own := judge.judge_alone(number, name)) != shared:
                     check, other = judge.checks[shared], judge.checks[own]
                     yield f"{name}: {check.name}: {check.outcome.value} was shared, by itself it is {other.outcome.value}"
