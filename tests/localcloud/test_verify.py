@@ -147,6 +147,8 @@ def test_table_names_every_server(group: Group) -> None:
     rows = [line.split() for line in shown.splitlines()[1:4]]
     assert sorted(row[0] for row in rows) == group.in_service()
     assert [row[3:6] for row in rows] == [["good", "2", "0"]] * 3
+    page = Path(shown.splitlines()[-1].removeprefix("reports: ")) / "report.html"
+    assert "Nothing has changed." in page.read_text()
 
 
 def test_keyword_chooses_checks(group: Group) -> None:

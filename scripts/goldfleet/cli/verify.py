@@ -64,10 +64,11 @@ def verify(
     from pathlib import Path
 
     from goldfleet.aws.session import open_session
-    from goldfleet.verify.members import Choice, parse_sample
+    from goldfleet.verify.members import ALL, Choice, parse_sample
     from goldfleet.verify.wiring import GroupRequest, Selection, verify_group
 
-    choice = Choice(only_image, parse_sample(sample) if sample is not None else None, random.SystemRandom().sample)
+    wanted = parse_sample(sample) if sample is not None else None
+    choice = Choice(only_image, wanted, random.SystemRandom().sample) if only_image or wanted else ALL
     selection = Selection(marker, keyword, is_shared=not no_memo, is_proven=prove, fails_fast=fail_fast)
     request = GroupRequest(Path(project).resolve(), group, selection, ssh_private_key, choice)
     report = verify_group(request, open_session(profile, region), print_line)
@@ -111,7 +112,7 @@ def write_html(report: "GroupReport", file: "Path") -> None:
     from goldfleet.verify.wiring import subject_of
 
     try:
-        file.write_text(render(report.verdict, subject_of(report.group, report.verdict)), encoding="utf-8")
+        file.write_text(render(report.verdict, subject_of(report.verdict)), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--html {file} cannot be written: {error.strerror or error}.") from error
 

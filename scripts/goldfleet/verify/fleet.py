@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
@@ -23,7 +22,7 @@ from goldfleet.verify.job_process import Specs
 from goldfleet.verify.model import HostResult, Verdict
 from goldfleet.verify.ports import Jobs, Machines, Parameters
 from goldfleet.verify.reach import Reach, Unreachable
-from goldfleet.verify.reports import write_reports
+from goldfleet.verify.reports import Reporting, write_reports
 from goldfleet.verify.wanted import Wanted, choose_wanted, marker_for, parameter_names
 
 T = TypeVar("T")
@@ -73,11 +72,11 @@ class FleetChecks:
     `specs` and `way` are those of every image: a job without servers, specs without variables.
     """
 
-    def __init__(self, world: World, specs: Specs, way: Job, report_folder: Path, stop: StopFlag) -> None:
+    def __init__(self, world: World, specs: Specs, way: Job, reporting: Reporting, stop: StopFlag) -> None:
         self._world = world
         self._specs = specs
         self._way = way
-        self._report_folder = report_folder
+        self._reporting = reporting
         self._stop = stop
         self._lock = threading.Lock()
         self._results: dict[str, HostResult] = {}
@@ -179,7 +178,7 @@ class FleetChecks:
             checking.on_line(result.instance_id, describe(result))
         with self._lock:
             self._results.update({result.instance_id: result for result in results})
-            write_reports(self._so_far(), self._report_folder)
+            write_reports(self._so_far(), self._reporting.folder)
 
     def _describe(self, instance_ids: Sequence[str]) -> dict[str, Instance]:
         """Return those of the instances that AWS knows, by id."""
@@ -192,7 +191,16 @@ class FleetChecks:
 
     def _so_far(self) -> Verdict:
         hosts = tuple(self._results[one] for one in sorted(self._results))
-        return Verdict(hosts, str(self._report_folder), tuple(self._remarks), tuple(self._differing), self._cost)
+        about = self._reporting
+        return Verdict(
+            hosts,
+            str(about.folder),
+            tuple(self._remarks),
+            tuple(self._differing),
+            self._cost,
+            about.subject,
+            about.is_whole,
+        )
 
 
 @dataclass

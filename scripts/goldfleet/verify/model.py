@@ -83,6 +83,7 @@ class Verdict:
     """What the checks said about some hosts; where the reports are; what people should know about how they were checked.
 
     `differing` are checks whose verdict was shared between hosts, and was another one when they were run by themselves.
+    `subject` is what was verified: a group's or an image's name; `is_whole` unless only some of its hosts or specs were.
     """
 
     hosts: tuple[HostResult, ...]
@@ -90,6 +91,8 @@ class Verdict:
     remarks: tuple[str, ...] = ()
     differing: tuple[str, ...] = ()
     cost: Cost = field(default_factory=Cost)
+    subject: str = ""
+    is_whole: bool = False
 
     @property
     def is_good(self) -> bool:

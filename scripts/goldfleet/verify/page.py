@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from goldfleet.verify.changes import Changes
 from goldfleet.verify.differences import Difference, differences
 from goldfleet.verify.model import CheckOutcome, HostResult, Verdict
 
@@ -23,11 +24,12 @@ NOT_RUN = 4
 
 @dataclass(frozen=True)
 class Subject:
-    """What was verified: a group's name or the like, when (as people read it), and what that took, "" for unknown."""
+    """What was verified: a group's name or the like, when (as people read it), what that took, what has changed since."""
 
     name: str
     when: str
     cost: str = ""
+    changes: tuple[Changes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def render(verdict: Verdict, subject: Subject) -> str:
         told=told,
         not_proven=not_proven(verdict),
         most_named=MOST_NAMED,
+        most_differences=MOST_DIFFERENCES,
         most_answers=MOST_ANSWERS,
         counts={outcome.value: verdict.count(outcome) for outcome in CheckOutcome},
         # In a script element the end of an element is the one thing that must not be spelt out.

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,15 @@ FLEET_JUNIT = "junit.xml"
 PAGE = "report.html"
 FORMAT = 2
 """Of report.json; 1 had each host's checks written out."""
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """Where the reports of a run are written, and what it is about: see Verdict."""
+
+    folder: Path
+    subject: str = ""
+    is_whole: bool = False
 
 
 def report_folder(project: Path, run_id: str) -> Path:
@@ -45,6 +55,8 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
             rows[id(host.checks)] = [numbers[id(check)] for check in host.checks]
     return {
         "format": FORMAT,
+        "subject": verdict.subject,
+        "whole": verdict.is_whole,
         "good": verdict.is_good,
         **{outcome.value: verdict.count(outcome) for outcome in CheckOutcome},
         "remarks": list(verdict.remarks),
@@ -61,9 +73,9 @@ def write_reports(verdict: Verdict, folder: Path) -> None:
     _write(folder / FLEET_JUNIT, junit_parts(verdict))
 
 
-def write_page(verdict: Verdict, subject: Subject, file: Path) -> None:
-    """Write the page of a verdict to a file."""
-    _write(file, [render(verdict, subject)])
+def write_page(verdict: Verdict, subject: Subject) -> None:
+    """Write report.html to the folder of a verdict's reports."""
+    _write(Path(verdict.report_folder) / PAGE, [render(verdict, subject)])
 
 
 def _host_document(host: HostResult) -> dict[str, Any]:

@@ -19,13 +19,14 @@ from goldfleet.runs import new_run_id
 from goldfleet.stop import StopFlag, StoppableClock, catch_signals
 from goldfleet.transport.model import SshLimits
 from goldfleet.verify.fleet import FleetChecks, WantedSource, World, describe_cost
+from goldfleet.verify.history import changes_of
 from goldfleet.verify.job import Job
 from goldfleet.verify.job_process import JobProcess, Specs
 from goldfleet.verify.members import ALL, Choice, NotChecked, appeared, choose_members, choose_some
 from goldfleet.verify.model import Verdict
 from goldfleet.verify.page import Subject
 from goldfleet.verify.reach import Login, Reach
-from goldfleet.verify.reports import PAGE, report_folder, write_page
+from goldfleet.verify.reports import Reporting, report_folder, write_page
 
 LOGIN_SECONDS = 30.0
 """How long a login is waited for once there are host keys: sshd is up before they are printed."""
@@ -72,12 +73,14 @@ class GroupReport:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of checks in a project, its id, what ends it, and which checks it is about."""
+    """One run of checks in a project, its id, what ends it, which checks it is about; the rest is the reports': see Verdict."""
 
     project: Path
     run_id: str
     stop: StopFlag
     selection: Selection = EVERYTHING
+    subject: str = ""
+    is_whole: bool = False
 
 
 def build_fleet_checks(run: Run, group: GroupSettings, image: ImageSettings, session: AwsSession) -> FleetChecks:
@@ -111,7 +114,9 @@ def build_fleet_checks(run: Run, group: GroupSettings, image: ImageSettings, ses
         is_proven=selection.is_proven,
         fails_fast=selection.fails_fast,
     )
-    return FleetChecks(world, specs, way, report_folder(project, run.run_id), stop)
+    return FleetChecks(
+        world, specs, way, Reporting(report_folder(project, run.run_id), run.subject, run.is_whole), stop
+    )
 
 
 def verify_group(
@@ -125,7 +130,9 @@ def verify_group(
     settings = load_settings(request.project)
     group = with_options(settings.pick_group(request.group), {"ssh_private_key": request.ssh_private_key})
     _, image = settings.pick_image_of(request.group)
-    run = Run(request.project, new_run_id(SystemClock()), stop, request.selection)
+    selection = request.selection
+    is_whole = not (selection.marker or selection.keyword or selection.fails_fast) and request.choice == ALL
+    run = Run(request.project, new_run_id(SystemClock()), stop, selection, request.group, is_whole)
     checks = build_fleet_checks(run, group, image, session)
     with catch_signals(stop):
         groups = AutoScaling(session.autoscaling())
@@ -138,15 +145,15 @@ def verify_group(
             verdict = checks.check(members.checked, on_line)
         except GoldfleetError as raised:
             verdict, error = checks.verdict, raised
-        write_page(verdict, subject_of(request.group, verdict), Path(verdict.report_folder) / PAGE)
+        write_page(verdict, subject_of(verdict))
         others = members.others if error else (*members.others, *appeared(members, groups.group(request.group)))
         return GroupReport(request.group, run.run_id, verdict, others, error)
 
 
-def subject_of(group: str, verdict: Verdict) -> Subject:
+def subject_of(verdict: Verdict) -> Subject:
     """Return what a page says of a verification that has just ended."""
     when = datetime.now(UTC)
-    return Subject(group, f"{when:%Y-%m-%d %H:%M:%S} UTC", describe_cost(verdict.cost))
+    return Subject(verdict.subject, f"{when:%Y-%m-%d %H:%M:%S} UTC", describe_cost(verdict.cost), changes_of(verdict))
 
 
 def checked_private_key(project: Path, group: GroupSettings) -> str:

@@ -17,7 +17,7 @@ from goldfleet.verify.job import Job, JobResults, ServerChecks, Spent
 from goldfleet.verify.job_process import Specs
 from goldfleet.verify.model import CheckOutcome, CheckResult
 from goldfleet.verify.reach import HOST_KEY_SECONDS, Login, Reach
-from goldfleet.verify.reports import report_folder
+from goldfleet.verify.reports import Reporting, report_folder
 from goldfleet.verify.variables import encode_variables
 from tests.doubles.clock import VirtualClock
 from tests.doubles.machines import RunningMachines, machines_of
@@ -101,7 +101,9 @@ class Bench:
         wanted = WantedSource(self.parameters, ("app",), {"x": "today"})
         reach = Reach(Login("admin", "", Path("/no/such/file")), self.machines, self.clock)
         world = World(self.machines, wanted, reach, jobs)
-        self.checks = FleetChecks(world, Specs(Path("/specs"), Path("/")), self._way, self.folder, self.stop)
+        self.checks = FleetChecks(
+            world, Specs(Path("/specs"), Path("/")), self._way, Reporting(self.folder, "web"), self.stop
+        )
 
     def check(self, *instance_ids: str) -> list[str]:
         """Check instances and return their verdicts."""
