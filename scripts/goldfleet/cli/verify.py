@@ -97,7 +97,7 @@ def write_junit(report: "GroupReport", file: "Path") -> None:
     from goldfleet.verify.junit_report import build_junit
 
     try:
-        file.write_text(build_junit(report.verdict), encoding="utf-8")
+        file.write_text(build_junit(report.verdict), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"--junit {file} cannot be written: {error.strerror or error}.") from error
 
@@ -112,7 +112,8 @@ def write_html(report: "GroupReport", file: "Path") -> None:
     from goldfleet.verify.wiring import subject_of
 
     try:
-        file.write_text(render(report.verdict, subject_of(report.verdict)), encoding="utf-8")
+        page = render(report.verdict, subject_of(report.verdict, report.others))
+        file.write_text(page, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"--html {file} cannot be written: {error.strerror or error}.") from error
 

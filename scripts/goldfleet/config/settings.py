@@ -151,7 +151,7 @@ class GroupSettings(_Section):
         description="Minutes from a new instance's launch until it must be proven; then the roll stops.",
     )
     verify_timeout_minutes: int = Field(
-        default=20, ge=1, le=240, description="Minutes that all checks of one server may take together."
+        default=20, ge=1, le=240, description="Minutes that the checks of all servers of one image may take together."
     )
     lease_minutes: int = Field(
         default=2,

@@ -73,13 +73,15 @@ class SshLimits:
     """How long, and how many at once.
 
     `login_seconds` is how long a login that is refused is tried again, for servers that may still be booting;
-    `silence_seconds` is how long a server may say nothing beyond a question's own time.
+    `silence_seconds` is how long a server may say nothing beyond a question's own time, `answers_seconds` how long it may
+    take for all that it is asked at one time.
     """
 
     connect_seconds: float = 10.0
     login_seconds: float = 0.0
     question_seconds: float = 60.0
     silence_seconds: float = 15.0
+    answers_seconds: float = 300.0
     handshakes: int = 100
 
 

@@ -105,9 +105,11 @@ class SshTransport:
         session.reader.again()
         with contextlib.suppress(BrokenPipeError):  # it is over already: what it said last is read below
             session.process.stdin.write(sent)
+        deadline = self._loop.time() + limits.answers_seconds
         while not session.reader.is_over:
             try:
-                patience = limits.question_seconds + limits.silence_seconds
+                left = deadline - self._loop.time()
+                patience = min(limits.question_seconds + limits.silence_seconds, left)
                 data = await asyncio.wait_for(session.process.stdout.read(READ_BYTES), patience)
                 self._cost += Cost(bytes_received=len(data))
                 for number, answer in session.reader.feed(data):
@@ -115,7 +117,12 @@ class SshTransport:
                         raise GarbageError(f"it answered question {number} of {len(questions)}")
                     answers[questions[number]] = answer
             except TimeoutError:
-                return f"it said nothing for {patience:.0f} s; {_stuck_at(questions, answers)}"
+                said = (
+                    f"said nothing for {patience:.0f} s"
+                    if patience < left
+                    else f"took longer than {limits.answers_seconds:.0f} s"
+                )
+                return f"it {said}; {_stuck_at(questions, answers)}"
             except GarbageError as error:
                 return str(error)
             except (OSError, asyncssh.Error) as error:
@@ -162,7 +169,7 @@ class SshTransport:
             try:
                 async with self._handshakes:  # the wait for one's turn counts for nothing
                     connection = await asyncio.wait_for(self._handshake(host, client), seconds)
-            except (OSError, UnicodeError, asyncssh.Error) as error:
+            except (OSError, ValueError, asyncssh.Error) as error:
                 is_turned_away = isinstance(error, asyncssh.ConnectionLost | ConnectionResetError) and tried < TRIES
                 may_boot = isinstance(error, _OF_A_BOOT) and self._loop.time() < patient_until
                 if not is_turned_away and not may_boot:
@@ -197,7 +204,7 @@ class SshTransport:
 
 
 def explain_unreached(
-    error: OSError | UnicodeError | asyncssh.Error, host: SshHost, seconds: float, *, is_open: bool = False
+    error: OSError | ValueError | asyncssh.Error, host: SshHost, seconds: float, *, is_open: bool = False
 ) -> str:
     """Return why there is no connection to a server, and what to do about it; `is_open` tells that its port answered."""
     address, port, said = host.address, host.port or SSH_PORT, str(error)
@@ -227,10 +234,14 @@ def explain_unreached(
             why = f"{address} is not the name of any host; give its address, or a name that is resolved here"
         case OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH):
             why = f"no way to {address}: the instance is gone, or this machine is not in its network"
-        case OSError(errno=int() as number):
-            why = f"no connection to {address}: {os.strerror(number)}"
+        case asyncssh.KeyImportError():
+            why = (
+                f"the private key {host.private_key} cannot be used: {said}. One with a passphrase is for ssh-agent: load it "
+                "there, and name no key"
+            )
         case _:
-            why = f"no connection to {address}: {said}"
+            number = error.errno if isinstance(error, OSError) else None
+            why = f"no connection to {address}: {os.strerror(number) if number else said}"
     return why
 
 

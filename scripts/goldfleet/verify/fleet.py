@@ -31,6 +31,7 @@ Way = SshHost | Unreachable | None
 """How an instance is reached; None while nobody knows."""
 
 RUNNING = "running"
+UNPROVEN = "the run was stopped before all verdicts were proven (--prove)"
 ENDED_FAST = "the run ended with the first server that is not good (--fail-fast)"
 MOST_CONSOLES = 8
 MOST_JOBS = 4
@@ -83,6 +84,7 @@ class FleetChecks:
         self._remarks: dict[str, None] = {}
         self._differing: dict[str, None] = {}
         self._cost = Cost()
+        self._wanted_ids: dict[str, None] = {}
 
     @property
     def verdict(self) -> Verdict:
@@ -106,6 +108,8 @@ class FleetChecks:
         wanted = self._world.wanted.read(sorted({one.image_id for one in seen.values()}))
         instances = {one: seen.get(one, Instance(one, state="")) for one in ids}
         checking = _Checking(instances, wanted, on_line, monotonic())
+        with self._lock:
+            self._wanted_ids.update(dict.fromkeys(ids))
         with ThreadPoolExecutor(MOST_CONSOLES, "console") as consoles:
             found = checking.gather({one: consoles.submit(self._look, instances[one]) for one in ids})
             late = [one for one, way in found.items() if way is None]
@@ -155,6 +159,8 @@ class FleetChecks:
             self._cost += found.spent.cost if found.spent is not None else Cost()
         why = found.failure or (ENDED_FAST if found.spent is not None else "")
         servers = {one: ServerChecks(not_run=why) for one in hosts if why} | dict(found.servers)
+        if self._way.is_proven and found.spent is None:  # what is not proven to its end is not proven
+            servers = {one: replace(checks, not_run=found.failure or UNPROVEN) for one, checks in servers.items()}
         try:
             servers |= self._gone(found.servers)
         finally:  # whatever AWS says, what was found counts
@@ -200,6 +206,7 @@ class FleetChecks:
             self._cost,
             about.subject,
             about.is_whole,
+            tuple(one for one in self._wanted_ids if one not in self._results),
         )
 
 

@@ -5,6 +5,7 @@ ran is never a success.
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,6 +21,9 @@ from goldfleet.verify.job import Job, JobResults, encode_job, read_results
 
 STOP_GRACE_SECONDS = 10
 _NO_TEST = 5
+_OF_NO_JOB = re.compile(r"no tests ran in |$")
+"""What pytest says at its end, which knows nothing of a job's results."""
+
 LAST_LINES = 15
 
 
@@ -57,7 +61,8 @@ class JobProcess:
 
             def keep(line: str) -> None:
                 lines.append(line)
-                on_line(line)
+                if not _OF_NO_JOB.match(line):
+                    on_line(line)
 
             ended = run_streaming(self._command(specs, folder), keep, self._stop)
             found = JobResults({})

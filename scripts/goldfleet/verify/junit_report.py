@@ -29,6 +29,11 @@ def junit_parts(verdict: Verdict) -> Iterator[str]:
         start = f'    <testcase classname="{_inside(host.instance_id or host.host)}'
         yield "".join(f"{start}{case}" for case in cases[key])
         yield "  </testsuite>\n"
+    if verdict.differing:
+        checks = tuple(CheckResult(f"goldfleet::{line}", CheckOutcome.FAILED, 0.0, line) for line in verdict.differing)
+        yield _suite(HostResult("", checks, instance_id="prove"), checks)
+        yield "".join(f'    <testcase classname="prove{_case(check)}' for check in checks)
+        yield "  </testsuite>\n"
     yield "</testsuites>\n"
 
 

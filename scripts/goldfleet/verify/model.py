@@ -84,6 +84,7 @@ class Verdict:
 
     `differing` are checks whose verdict was shared between hosts, and was another one when they were run by themselves.
     `subject` is what was verified: a group's or an image's name; `is_whole` unless only some of its hosts or specs were.
+    `missing` are instances that were to be checked and have no result: the run has not come to its end.
     """
 
     hosts: tuple[HostResult, ...]
@@ -93,11 +94,12 @@ class Verdict:
     cost: Cost = field(default_factory=Cost)
     subject: str = ""
     is_whole: bool = False
+    missing: tuple[str, ...] = ()
 
     @property
     def is_good(self) -> bool:
         """Tell whether every host is proven; no host at all is no proof."""
-        return bool(self.hosts) and all(host.is_good for host in self.hosts) and not self.differing
+        return bool(self.hosts) and self.is_good_so_far and not self.differing and not self.missing
 
     @property
     def is_good_so_far(self) -> bool:

@@ -24,12 +24,16 @@ NOT_RUN = 4
 
 @dataclass(frozen=True)
 class Subject:
-    """What was verified: a group's name or the like, when (as people read it), what that took, what has changed since."""
+    """What was verified: a group's name or the like, when (as people read it), what that took, what has changed since.
+
+    `left_out` are servers that were not to be checked, each with the reason.
+    """
 
     name: str
     when: str
     cost: str = ""
     changes: tuple[Changes, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ def render(verdict: Verdict, subject: Subject) -> str:
         differences=found[:MOST_DIFFERENCES],
         more_differences=max(0, len(found) - MOST_DIFFERENCES),
         told=told,
+        left_out=left_out(subject),
         not_proven=not_proven(verdict),
         most_named=MOST_NAMED,
         most_differences=MOST_DIFFERENCES,
@@ -70,6 +75,8 @@ def headline(verdict: Verdict) -> str:
     proven, total = sum(host.is_good for host in verdict.hosts), len(verdict.hosts)
     if not total:
         return "No server was verified"
+    if verdict.missing:
+        return f"The run did not come to its end: {total:,} of {total + len(verdict.missing):,} servers were checked"
     if proven == total and verdict.differing:
         return f"{len(verdict.differing)} shared verdicts do not hold"
     if proven == total:
@@ -81,6 +88,14 @@ def summary(verdict: Verdict) -> str:
     """Return how many hosts have each verdict."""
     counts = Counter(host.verdict for host in verdict.hosts)
     return ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items(), key=lambda one: -one[1]))
+
+
+def left_out(subject: Subject) -> dict[str, list[str]]:
+    """Return the servers that were not to be checked, by the reason."""
+    found: dict[str, list[str]] = {}
+    for name, why in subject.left_out:
+        found.setdefault(why, []).append(name)
+    return found
 
 
 def told(difference: Difference) -> str:

@@ -56,11 +56,12 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "subject": verdict.subject,
-        "whole": verdict.is_whole,
+        "whole": verdict.is_whole and not verdict.missing,
         "good": verdict.is_good,
         **{outcome.value: verdict.count(outcome) for outcome in CheckOutcome},
         "remarks": list(verdict.remarks),
         "differing": list(verdict.differing),
+        "missing": list(verdict.missing),
         "cost": vars(verdict.cost),
         "checks": [{**vars(check), "outcome": check.outcome.value} for check in checks],
         "hosts": [{**_host_document(host), "checks": rows[id(host.checks)]} for host in verdict.hosts],
@@ -95,7 +96,7 @@ def _write(path: Path, parts: Iterable[str]) -> None:
     """Replace a file in one step: somebody may be reading it while a run goes on."""
     fresh = path.with_name(f".{path.name}.new")
     with _refusing_os_errors(path.parent):
-        with fresh.open("w", encoding="utf-8") as file:
+        with fresh.open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(parts)
         fresh.replace(path)
 

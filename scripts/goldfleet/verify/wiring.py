@@ -1,7 +1,7 @@
 """Builds the real objects for checks of a fleet. Nothing is decided here."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,19 +141,21 @@ def verify_group(
         images = checks.images(members.checked) if request.choice.image_id else {}
         members = choose_some(request.group, members, request.choice, images)
         error: GoldfleetError | None = None
+        others = members.others
         try:
             verdict = checks.check(members.checked, on_line)
+            others = (*others, *appeared(members, groups.group(request.group)))
         except GoldfleetError as raised:
             verdict, error = checks.verdict, raised
-        write_page(verdict, subject_of(verdict))
-        others = members.others if error else (*members.others, *appeared(members, groups.group(request.group)))
+        write_page(verdict, subject_of(verdict, others))
         return GroupReport(request.group, run.run_id, verdict, others, error)
 
 
-def subject_of(verdict: Verdict) -> Subject:
-    """Return what a page says of a verification that has just ended."""
-    when = datetime.now(UTC)
-    return Subject(verdict.subject, f"{when:%Y-%m-%d %H:%M:%S} UTC", describe_cost(verdict.cost), changes_of(verdict))
+def subject_of(verdict: Verdict, others: Sequence[NotChecked]) -> Subject:
+    """Return what a page says of a verification that has just ended, beside its verdict; `others` were not checked."""
+    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    left_out = tuple((one.instance_id, one.why) for one in others)
+    return Subject(verdict.subject, when, describe_cost(verdict.cost), changes_of(verdict), left_out)
 
 
 def checked_private_key(project: Path, group: GroupSettings) -> str:

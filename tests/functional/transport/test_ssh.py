@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import errno
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from goldfleet.transport.protocol import HELLO
 from goldfleet.transport.ssh import TRIES, SshTransport, explain_unreached
 from tests.doubles.sshd import Process, Session, as_a_shell, reach, sshd
 
-HASTE = SshLimits(connect_seconds=3, question_seconds=1, silence_seconds=1)
+HASTE = SshLimits(connect_seconds=3, question_seconds=1, silence_seconds=1, answers_seconds=4)
 STRANGERS_KEY = asyncssh.generate_private_key("ssh-ed25519")
 
 
@@ -50,6 +51,14 @@ async def that_answers_too_much(process: Process) -> None:
     """Answer what nobody has asked."""
     process.stdout.write(HELLO + b"A 7 0 0 0 10 s\n")
     await asyncio.sleep(60)
+
+
+async def that_takes_its_time(process: Process) -> None:
+    """Say a little, again and again."""
+    process.stdout.write(HELLO + b"A 0 0 1000000 0 10 s\n")
+    while True:
+        process.stdout.write(b".")
+        await asyncio.sleep(0.2)
 
 
 async def that_stops_in_the_middle(process: Process) -> None:
@@ -97,6 +106,7 @@ def test_what_a_login_prints_first_is_no_answer() -> None:
     [
         (that_has_no_shell, "the session ended: This account is currently not available.", 0),
         (that_says_nothing, "it said nothing for 2 s; 0 of 2 commands were answered, the next was: echo a", 0),
+        (that_takes_its_time, "it took longer than 4 s; 0 of 2 commands were answered, the next was: echo a", 0),
         (that_talks_nonsense, "it answered b'hello, how are you?", 0),
         (that_answers_too_much, "it answered question 7 of 2", 0),
         (that_stops_in_the_middle, "the session ended early; 1 of 2 commands were answered, the next was: echo b", 1),
@@ -123,6 +133,16 @@ def test_login_that_is_denied_names_the_user(tmp_path: Path) -> None:
         host = reach(port, user="nobody")
         reply = ask(SshHost(host.address, host.user, host.known_hosts, host.port, str(key)), "echo a")
     assert reply.trouble.startswith("login denied to user nobody on 127.0.0.1: check user and private key")
+
+
+def test_key_with_a_passphrase_is_told(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(key)], check=True)
+    with sshd(as_a_shell) as port:
+        host = dataclasses.replace(reach(port), private_key=str(key))
+        reply = ask(host, "echo a")
+    assert reply.trouble.startswith(f"the private key {key} cannot be used")
+    assert "ssh-agent" in reply.trouble
 
 
 def test_port_that_nobody_listens_on_is_told() -> None:

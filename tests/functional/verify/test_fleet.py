@@ -267,6 +267,27 @@ def test_error_of_aws_about_one_is_raised_and_the_others_are_kept(tmp_path: Path
     assert bench.reported() == ["i-1", "i-3"]
 
 
+def test_run_that_did_not_come_to_its_end_is_no_proof(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, machines_of("i-1", "i-2"))
+    bench.use(JobsThatEndEarly(stop=bench.stop))
+    with pytest.raises(StoppedError):
+        bench.check("i-1", "i-2")
+    verdict = bench.checks.verdict
+    assert (verdict.is_good, verdict.missing) == (False, ("i-2",))
+    document = json.loads((bench.folder / "report.json").read_text())
+    assert (document["good"], document["missing"], document["whole"]) == (False, ["i-2"], False)
+
+
+@pytest.mark.parametrize(
+    ("failure", "why"), [("not done within 1 s", "not done within 1 s"), ("", "the run was stopped before")]
+)
+def test_proof_that_did_not_come_to_its_end_is_none(tmp_path: Path, failure: str, why: str) -> None:
+    found = JobResults({"i-1": ServerChecks((PASSED,))}, failure=failure)
+    bench = Bench(tmp_path, machines_of("i-1"), JobsThatFind(found), Job(is_proven=True))
+    assert bench.check("i-1") == ["i-1 not checked"]
+    assert bench.checks.verdict.hosts[0].not_run.startswith(why)
+
+
 def test_stop_before_the_first_checks_nothing(tmp_path: Path) -> None:
     bench = Bench(tmp_path, machines_of("i-1"))
     bench.stop.set("SIGTERM")

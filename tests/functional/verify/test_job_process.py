@@ -67,6 +67,43 @@ class TestClass:
     def test_method(self, host, name): assert host.file("state").exists
 class TestOld(unittest.TestCase):
     def test_without_a_server(self): self.assertTrue(True)
+    def test_unequal(self): self.assertEqual(1, 2)
+    def test_left_out(self): raise unittest.SkipTest("not with this")
+def test_parts(host, subtests):
+    for name in ("state", "nowhere"):
+        with subtests.test(name):
+            assert host.file(name).exists
+"""
+
+CONFTEST = """
+import pytest
+
+@pytest.fixture
+def soft(request):
+    request.node.soft = []
+    yield request.node.soft
+    assert request.node.report.when == "call"
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "call":
+        item.report = report
+        if getattr(item, "soft", []):
+            report.outcome, report.longrepr = "failed", item.soft[0]
+    return report
+"""
+
+ODD_ITEM = """
+import pytest
+
+class Item(pytest.Item):
+    def runtest(self): pass
+class File(pytest.File):
+    def collect(self): yield Item.from_parent(self, name="odd")
+def pytest_collect_file(parent, file_path):
+    if file_path.suffix == ".odd":
+        return File.from_parent(parent, path=file_path)
 """
 
 UNEXPECTED = "CommandResult(exit_status=3, command=b'exit 3', _stdout=b'', _stderr=b'')"
@@ -98,11 +135,34 @@ def test_by_name(host):
     name = host.backend.get_hostname()
     kept.setdefault(name, host.file("state").content_string)
     assert kept[name] == "good"
+class TestKeeps:
+    seen = None
+    def test_by_instance(self, host):
+        self.seen = self.seen or host.file("state").content_string
+        assert self.seen == "good"
+def test_by_mark(host, request):
+    if host.file("state").content_string == "good":
+        request.applymarker(pytest.mark.xfail(reason="known of good ones"))
+        assert False
+    assert host.file("state").content_string == "good"
+def test_swallowing(host):
+    try:
+        seen = host.file("state").content_string
+    except BaseException:
+        seen = "good"
+    assert seen == "good"
+def test_by_alias(host):
+    name = host.backend.server
+    kept.setdefault(name, host.file("state").content_string)
+    assert kept[name] == "good"
 def test_in_turn(host):
     assert host.file("state").content_string == "good" or host.file("excuse").exists
 def test_loop(host):
     assert all(host.file(f"part{number}").exists for number in range(int(host.file("parts").content_string)))
 """
+
+
+WITHOUT_NAMES = PITFALLS.replace("test_by_name", "no").replace("test_by_alias", "none")
 
 
 class Fleet:
@@ -194,6 +254,9 @@ def test_every_way_in_which_a_test_ends_is_told_as_pytest_tells_it(fleet: Fleet)
         "TestClass::test_method[a-b]": ("passed", []),
         "TestClass::test_method[c]": ("passed", []),
         "TestOld::test_without_a_server": ("passed", []),
+        "TestOld::test_unequal": ("failed", ["AssertionError: 1 != 2"]),
+        "TestOld::test_left_out": ("skipped", ["not with this"]),
+        "test_parts": ("failed", ["1 subtests failed"]),
     }
     assert "def test_fails(host)" in checks["test_fails"].detail
     assert not (folder / "skipped").exists()
@@ -202,9 +265,9 @@ def test_every_way_in_which_a_test_ends_is_told_as_pytest_tells_it(fleet: Fleet)
 def test_test_is_run_once_for_servers_that_answer_alike(fleet: Fleet) -> None:
     for name in "abcde":
         fleet.start(name)
-    alike = evaluated(fleet.run(PITFALLS.replace("test_by_name", "no")))
+    alike = evaluated(fleet.run(WITHOUT_NAMES))
     fleet.hosts.pop("e")
-    assert evaluated(fleet.run(PITFALLS.replace("test_by_name", "no"))) == alike
+    assert evaluated(fleet.run(WITHOUT_NAMES)) == alike
 
 
 def test_verdicts_are_the_same_shared_or_not_whatever_a_test_keeps_to_itself(fleet: Fleet) -> None:
@@ -219,8 +282,11 @@ def test_verdicts_are_the_same_shared_or_not_whatever_a_test_keeps_to_itself(fle
     }
     assert shared.differing == ()
     good = outcomes(shared.servers["a"])
-    bad = {name: {test.removeprefix("test_it::") for test, end in outcomes(shared.servers[name]).items() if end != "passed"}
-           for name in "abcde"}  # fmt: skip
+    ends = {name: outcomes(shared.servers[name]).items() for name in "abcde"}
+    bad = {
+        name: {test.removeprefix("test_it::") for test, end in some if end in ("failed", "error")}
+        for name, some in ends.items()
+    }
     by_state = {name.removeprefix("test_it::") for name in good} - {"test_in_turn", "test_loop"}
     assert bad == {
         "a": set(),
@@ -230,6 +296,31 @@ def test_verdicts_are_the_same_shared_or_not_whatever_a_test_keeps_to_itself(fle
         "e": {"test_loop"},
     }
     assert any("commands were not foreseen on" in remark for remark in shared.remarks)
+
+
+def test_hooks_that_judge_in_reports_are_asked_right_after_each_part(fleet: Fleet) -> None:
+    fleet.start("a")
+    (fleet.folder / "specs" / "conftest.py").write_text(CONFTEST)
+    specs = """
+def test_soft(host, soft):
+    soft.append('off by one')
+def test_hard(host):
+    assert host.file('state').exists
+"""
+    checks = fleet.run(specs).servers["a"].checks
+    assert [(check.name, check.outcome.value, check.message) for check in checks] == [
+        ("test_it::test_soft", "failed", "off by one"),
+        ("test_it::test_hard", "passed", ""),
+    ]
+
+
+def test_tests_of_one_name_in_two_folders_are_told_apart(fleet: Fleet) -> None:
+    fleet.start("a")
+    for folder in ("one", "two"):
+        (fleet.folder / "specs" / folder).mkdir()
+        (fleet.folder / "specs" / folder / "__init__.py").touch()
+        (fleet.folder / "specs" / folder / "test_x.py").write_text("def test_y(host): pass\n")
+    assert list(outcomes(fleet.run("").servers["a"])) == ["specs/one/test_x.py::test_y", "specs/two/test_x.py::test_y"]
 
 
 def test_verdict_that_rests_on_something_else_is_found_when_it_is_to_be_proven(fleet: Fleet) -> None:
@@ -299,9 +390,15 @@ def test_server_that_goes_away_during_the_checks_is_in_trouble_and_not_failed(fl
     assert set(outcomes(results.servers["b"]).values()) == {"passed"}
 
 
-def test_server_that_goes_away_during_a_live_test_is_in_trouble_and_not_failed(fleet: Fleet) -> None:
+def test_server_that_goes_away_during_a_live_test_is_in_trouble_whatever_the_test_makes_of_it(fleet: Fleet) -> None:
     folder = fleet.start("a")
-    live = "import pytest\n@pytest.mark.live\ndef test_dies(host):\n    host.run('touch here; kill -9 $PPID')\n"
+    live = """
+import contextlib, pytest
+@pytest.mark.live
+def test_dies(host):
+    with contextlib.suppress(BaseException):
+        host.run('touch here; kill -9 $PPID')
+"""
     results = fleet.run(live)
     assert (folder / "here").exists()
     assert "the session ended" in results.servers["a"].trouble
@@ -322,6 +419,20 @@ def test_specs_that_do_not_run_are_told_and_no_verdict(fleet: Fleet, specs: str,
     results = fleet.run(specs, marker=marker)
     assert told in results.failure
     assert (results.servers, results.spent) == ({}, None)
+
+
+def test_lines_of_pytest_that_know_nothing_of_a_job_are_left_out(fleet: Fleet) -> None:
+    fleet.start("a")
+    fleet.start("b")
+    fleet.run(GOOD)
+    assert fleet.lines == ["asked 2 servers 2 commands", "judged 1 of 2 servers", "judged 2 of 2 servers"]
+
+
+def test_test_that_is_no_function_is_an_error_and_not_passed_over(fleet: Fleet) -> None:
+    fleet.start("a")
+    (fleet.folder / "specs" / "conftest.py").write_text(ODD_ITEM)
+    (fleet.folder / "specs" / "test_it.odd").touch()
+    assert outcomes(fleet.run(GOOD).servers["a"])["test_it.odd::odd"] == "error"
 
 
 def test_marker_selects_checks(fleet: Fleet) -> None:

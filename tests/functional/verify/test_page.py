@@ -110,6 +110,18 @@ def test_page_leads_with_the_verdict_and_what_differs(tmp_path: Path) -> None:
     assert told["needed"] <= told["inner"]
 
 
+def test_page_tells_why_most_failed_and_who_was_left_out() -> None:
+    row = (*SHARED[:7], BROKEN, *SHARED[8:])
+    hosts = (
+        *(HostResult("", row, instance_id=f"i-bad{one}") for one in range(8)),
+        HostResult("", SHARED, instance_id="i-good"),
+    )
+    page = render(Verdict(hosts), Subject("web", "now", left_out=(("i-9", "Standby"), ("i-8", "not in the sample"))))
+    assert "8 of 9 agree (failed); 1 differ" in page
+    assert BROKEN.message in page.partition("Every result")[0]
+    assert "1 (Standby): <code>i-9</code>; 1 (not in the sample): <code>i-8</code>" in page
+
+
 def test_page_fits_a_telephone(tmp_path: Path) -> None:
     told = see(tmp_path, fleet(50), TELL, "--window-size=500,900")
     assert told["needed"] <= told["inner"]
@@ -151,6 +163,10 @@ def test_what_servers_say_cannot_change_the_page(tmp_path: Path) -> None:
         (Verdict((HostResult("a", SHARED), HostResult("b", SHARED))), "All 2 servers are proven"),
         (Verdict((HostResult("a", SHARED), HostResult("b"))), "1 of 2 servers is not proven"),
         (Verdict((HostResult("a", SHARED),), differing=("a: x",)), "1 shared verdicts do not hold"),
+        (
+            Verdict((HostResult("a", SHARED),), missing=("b", "c")),
+            "The run did not come to its end: 1 of 3 servers were checked",
+        ),
     ],
 )
 def test_headline_says_how_it_ended(verdict: Verdict, said: str, tmp_path: Path) -> None:

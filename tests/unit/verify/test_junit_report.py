@@ -47,3 +47,9 @@ def test_failure_is_shown_whole_where_that_is_known() -> None:
     shown = CheckResult("test_web::test_page", CheckOutcome.FAILED, 0.5, "no page", "def test_page():\n>   assert 0")
     (suite,) = suites_of(HostResult("10.0.0.1", (shown,)))
     assert [one.text for one in suite.iter("failure")] == ["def test_page():\n>   assert 0"]
+
+
+def test_shared_verdict_that_does_not_hold_is_a_failure() -> None:
+    verdict = Verdict((HostResult("10.0.0.1", (GOOD,)),), differing=("i-1: test_web::test_page: passed was shared",))
+    root = ElementTree.fromstring(build_junit(verdict))  # noqa: S314 - written by the code under test
+    assert [one.get("message") for one in root.iter("failure")] == list(verdict.differing)

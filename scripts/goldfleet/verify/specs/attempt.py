@@ -4,10 +4,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from unittest import TestCase
 
 import pytest
+from _pytest.subtests import failed_subtests_key
 
 ENDS_ALL = (KeyboardInterrupt, pytest.exit.Exception)
+_PRISTINE = "_goldfleet_pristine"
+_OF_A_RUN = {_PRISTINE, "_request", "funcargs", "_obj", "_instance"}
+"""Attributes that pytest itself sets for a run, and this module's own."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What setting up, running and taking down a test came to; pytest's reports of these, where something needs them made."""
+
+    calls: Sequence[pytest.CallInfo[None]]
+    reports: Sequence[pytest.TestReport] = ()
+    failed_subtests: int = 0
+
+
+@dataclass(frozen=True)
+class _Pristine:
+    """What a test was collected with, and may change when it runs."""
+
+    markers: list[pytest.Mark]
+    keywords: dict[str, Any]
+    stash: dict[Any, Any]
+    properties: list[tuple[str, object]]
+    names: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -20,31 +45,67 @@ class _AnyOfTheSession:
         return [self.session]
 
 
-def attempt(item: pytest.Function) -> list[pytest.CallInfo[None]]:
+def attempt(item: pytest.Function) -> Attempt:
     """Set a test up, run it, take it down again; return what each of these came to.
 
     Fixtures that are not the session's are made anew for each test, so whatever a test rests on, it looks at itself. Those of
-    the session know no server: testinfra's `host` belongs to a module.
+    the session know no server: testinfra's `host` belongs to a module. Of an earlier run nothing is left: neither the
+    instance of its class nor marks that it was given while it ran.
     """
+    _restore(item)
     item._initrequest()  # a test that has run cannot run again otherwise
-    item._report_sections.clear()
     following: Any = _AnyOfTheSession(item.session)
-    hook = item.ihook
-    calls = [_call(partial(hook.pytest_runtest_setup, item=item), "setup")]
-    if calls[0].excinfo is None:
-        calls.append(_call(partial(hook.pytest_runtest_call, item=item), "call"))
-    calls.append(_call(partial(hook.pytest_runtest_teardown, item=item, nextitem=following), "teardown"))
+    hook, is_reported = item.ihook, _is_reported(item)
+    calls: list[pytest.CallInfo[None]] = []
+    reports: list[pytest.TestReport] = []
+
+    def do(what: Any, when: Any) -> pytest.CallInfo[None]:
+        call = pytest.CallInfo.from_call(what, when, reraise=ENDS_ALL)
+        calls.append(call)
+        if is_reported:
+            reports.append(hook.pytest_runtest_makereport(item=item, call=call))
+        return call
+
+    if do(partial(hook.pytest_runtest_setup, item=item), "setup").excinfo is None:
+        do(partial(hook.pytest_runtest_call, item=item), "call")
+    do(partial(hook.pytest_runtest_teardown, item=item, nextitem=following), "teardown")
     item._initrequest()
-    return calls
+    return Attempt(calls, reports, sum(item.config.stash.get(failed_subtests_key, {}).values()))
 
 
-def raised(calls: Sequence[pytest.CallInfo[None]], kind: type[BaseException]) -> BaseException | None:
-    """Return the first exception of a kind that ended a part of a test, or None."""
-    for call in calls:
-        if call.excinfo is not None and isinstance(call.excinfo.value, kind):
-            return call.excinfo.value
-    return None
+def _restore(item: pytest.Function) -> None:
+    """Give a test back what it was collected with."""
+    keywords: Any = item.keywords
+    kept: _Pristine | None = vars(item).get(_PRISTINE)
+    if kept is None:
+        kept = _Pristine(
+            list(item.own_markers),
+            dict(keywords._markers),
+            dict(item.stash._storage),
+            list(item.user_properties),
+            frozenset(vars(item)),
+        )
+        setattr(item, _PRISTINE, kept)
+    item.own_markers[:] = kept.markers
+    keywords._markers.clear()
+    keywords._markers.update(kept.keywords)
+    item.stash._storage.clear()
+    item.stash._storage.update(kept.stash)
+    item.user_properties[:] = kept.properties
+    item._report_sections.clear()
+    for name in set(vars(item)) - kept.names - _OF_A_RUN:
+        delattr(item, name)
+    if isinstance(item.parent, pytest.Class) and not issubclass(item.parent.obj, TestCase):
+        # An instance for each run, as for each item: what a test keeps there is of its own server.
+        vars(item).pop("_instance", None)
+        vars(item).pop("_obj", None)
+    item.config.stash.get(failed_subtests_key, {}).clear()
 
 
-def _call(what: Any, when: Any) -> pytest.CallInfo[None]:
-    return pytest.CallInfo.from_call(what, when, reraise=ENDS_ALL)
+def _is_reported(item: pytest.Function) -> bool:
+    """Tell whether pytest's reports may say something else than the calls: then they are made, right after each call."""
+    impls = item.ihook.pytest_runtest_makereport.get_hookimpls()
+    modules = (getattr(impl.plugin, "__name__", type(impl.plugin).__module__) for impl in impls)
+    return not all(module.startswith("_pytest.") for module in modules) or (
+        isinstance(item.parent, pytest.Class) and issubclass(item.parent.obj, TestCase)
+    )

@@ -20,9 +20,14 @@ class GoldfleetBackend(BaseBackend):  # type: ignore[misc]  # testinfra is untyp
     def __init__(self, name: str, sudo: bool = False, sudo_user: str | None = None, **options: Any) -> None:
         self.spec = self.parse_hostspec(name)
         super().__init__(self.spec.name)
-        self.server = name
+        self._server = name
         self.become = ("sudo", "-n", *(("-u", sudo_user) if sudo_user else ()), "--") if sudo else ()
         self._options = options
+
+    @property
+    def server(self) -> str:
+        """What the server is called among those of this run."""
+        return self._server
 
     def option(self, name: str) -> str:
         """Return one of testinfra's options as text, "" where it was not given."""
@@ -36,7 +41,7 @@ class GoldfleetBackend(BaseBackend):  # type: ignore[misc]  # testinfra is untyp
                 "while a module is imported."
             )
         text = self.get_command(command, *args)
-        answer = self.collected.answer(self.server, text)
+        answer = self.collected.answer(self._server, text)
         return self.result(answer.code, text.encode("utf-8", "surrogateescape"), answer.stdout, answer.stderr)
 
 
@@ -45,19 +50,28 @@ class JobBackend(GoldfleetBackend):
 
     def __init__(self, server: str, address: str) -> None:
         self._address = address
+        self._server = server
         BaseBackend.__init__(self, address)
-        self.server = server
 
     @property
     def hostname(self) -> str:
         """The server's address; a test that looks at it has a verdict for each server."""
-        if self.collected is not None:
-            self.collected.look_who(self.server)
+        self._look_who()
         return self._address
 
     @hostname.setter
     def hostname(self, address: str) -> None:
         self._address = address
+
+    @property
+    def server(self) -> str:
+        """What the server is called; looking at it is as looking at its address."""
+        self._look_who()
+        return self._server
+
+    def _look_who(self) -> None:
+        if self.collected is not None:
+            self.collected.look_who(self._server)
 
     def get_pytest_id(self) -> str:
         """Return the same for each server."""

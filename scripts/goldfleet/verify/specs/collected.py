@@ -53,7 +53,7 @@ class ChangesSomething(OutcomeException):
     """A command would change the server: the test that gives it is a live one."""
 
 
-class ServerLostError(Exception):
+class ServerLostError(OutcomeException):
     """A server does not answer, so nothing can be said about it."""
 
 
@@ -79,6 +79,14 @@ class Collected:
     looked: dict[int, int] = field(default_factory=dict)
     """What was looked at since this was last cleared, as numbers: answers by question."""
 
+    stopped: OutcomeException | None = None
+    """What ended the present run of a test first, also where the test goes on as if nothing had happened."""
+
+    def begin_test(self) -> None:
+        """Forget what the last run of a test has looked at, and what ended it."""
+        self.looked.clear()
+        self.stopped = None
+
     def __post_init__(self) -> None:
         """Begin with nothing known but what servers are called."""
         self.table = AnswerTable(self.names)
@@ -88,12 +96,22 @@ class Collected:
     def answer(self, name: str, command: str) -> Answer:
         """Return a server's answer.
 
-        Raises NotYetAsked and ChangesSomething while learning, ServerLostError, KilledError.
+        Raises NotYetAsked and ChangesSomething while learning, ServerLostError, KilledError. What has ended a test ends it
+        again, should it go on: it would go on without an answer.
         """
-        answer = self._ask_now(name, command) if self.phase is Phase.LIVE else self._known(name, command)
+        if self.stopped is not None:
+            raise self.stopped
+        try:
+            answer = self._answer(name, command)
+        except OutcomeException as stopped:
+            self.stopped = stopped
+            raise
         if answer.killed:
             raise KilledError(f"{WHY_KILLED[answer.killed]}, so it was killed: {command}")
         return answer
+
+    def _answer(self, name: str, command: str) -> Answer:
+        return self._ask_now(name, command) if self.phase is Phase.LIVE else self._known(name, command)
 
     def ask_all(self, commands: Iterable[str]) -> None:
         """Ask every server that still answers what it was not asked yet."""

@@ -5,7 +5,7 @@ all are judged; what a server's tests want to know beyond that was not foreseen,
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TextIO
@@ -13,12 +13,13 @@ from typing import TextIO
 import pytest
 
 from goldfleet.verify.job import Job, Spent, check_line, decode_job, end_line, server_line
-from goldfleet.verify.model import CheckOutcome
+from goldfleet.verify.model import CheckOutcome, CheckResult
 from goldfleet.verify.specs.asking import Asking, close_asking, open_asking
 from goldfleet.verify.specs.backend import JobBackend
 from goldfleet.verify.specs.collected import PRELUDE, Phase, ServerLostError
 from goldfleet.verify.specs.judging import LIVE, WAITS, Judge
 from goldfleet.verify.specs.learning import MOST_ROUNDS
+from goldfleet.verify.specs.names import check_name
 
 MOST_NAMED = 10
 PROGRESS_LINES = 20
@@ -61,11 +62,7 @@ class JobRun:
 
     def _run(self, session: pytest.Session) -> None:
         items = [item for item in session.items if isinstance(item, pytest.Function)]
-        others = [
-            f"not run, since it is no test function: {item.nodeid}"
-            for item in session.items
-            if not isinstance(item, pytest.Function)
-        ]
+        others = [check_name(item) for item in session.items if not isinstance(item, pytest.Function)]
         if not session.items:
             return
         hosts, job = self._job.servers, self._job
@@ -73,7 +70,7 @@ class JobRun:
             items, self._collected, lambda name: JobBackend(name, hosts[name].address), is_shared=job.is_shared
         )
         with Path(job.results).open("w", encoding="utf-8") as file:
-            results = _Results(file, judge, len(hosts))
+            results = _Results(file, judge, len(hosts), others)
             self._asking.wait()
             asked = monotonic()
             self._learn(judge)
@@ -85,7 +82,7 @@ class JobRun:
                 self._collected.transport.cost, len(self._collected.table.questions) - 1, self._rounds, judge.evaluated,
                 self._asking.connected_seconds, judged - asked, ended - judged,
             )  # fmt: skip
-            file.write(end_line(spent, (*others, *self._remarks(judge)), differing))
+            file.write(end_line(spent, self._remarks(judge), differing))
         session.testscollected = len(session.items)
         session.testsfailed = results.failed + len(self._collected.trouble) + len(differing)
 
@@ -133,7 +130,7 @@ class JobRun:
         """Write down the servers that do not answer, and tell whether the job ends since a server is not good."""
         for name, why in self._collected.trouble.items():
             results.write_trouble(name, why)
-        return self._job.fails_fast and bool(results.failed or self._collected.trouble)
+        return self._job.fails_fast and bool(results.not_good or self._collected.trouble)
 
     def _judge_now(self, judge: Judge, name: str, results: "_Results") -> None:
         """Judge what is still open of a server, asking it whatever comes."""
@@ -146,16 +143,23 @@ class JobRun:
         except ServerLostError as error:
             collected.trouble.setdefault(name, str(error))
         else:
-            results.write(name, row)
+            if name not in collected.trouble:
+                results.write(name, row)
 
     def _prove(self, judge: Judge) -> Iterable[str]:
         """Run each test for each server, and yield those that come to something else than was shared."""
         self._collected.phase = Phase.JUDGING
         for name in self._reached():
             for number, shared in enumerate(self._rows.get(name, ())):
-                if shared >= 0 and (own := judge.judge_alone(number, name)) != shared:
-                    check, other = judge.checks[shared], judge.checks[own]
-                    yield f"{name}: {check.name}: {check.outcome.value} was shared, by itself it is {other.outcome.value}"
+                if shared < 0:
+                    continue
+                try:
+                    own = judge.checks[judge.judge_alone(number, name)]
+                except ServerLostError as error:
+                    yield f"{name}: nothing more could be proven: {error}"
+                    break
+                if own.outcome is not (check := judge.checks[shared]).outcome:
+                    yield f"{name}: {check.name}: {check.outcome.value} was shared, by itself it is {own.outcome.value}"
 
     def _remarks(self, judge: Judge) -> Iterable[str]:
         for name, command in list(judge.changing.items())[:MOST_NAMED]:
@@ -176,13 +180,17 @@ class _Results:
     Says every now and then how many of the servers are done.
     """
 
-    def __init__(self, file: TextIO, judge: Judge, servers: int) -> None:
+    def __init__(self, file: TextIO, judge: Judge, servers: int, not_run: Sequence[str]) -> None:
+        self._not_run = [
+            judge.add(CheckResult(name, CheckOutcome.ERROR, 0.0, "not run: it is no test function")) for name in not_run
+        ]
         self._file = file
         self._judge = judge
         self._all = servers
         self._written = 0
         self._servers: set[str] = set()
         self.failed = 0
+        self.not_good = 0
 
     def has(self, name: str) -> bool:
         return name in self._servers
@@ -192,8 +200,10 @@ class _Results:
             self._file.write(check_line(check))
         self._written = len(self._judge.checks)
         bad = (CheckOutcome.FAILED, CheckOutcome.ERROR)
-        self.failed += any(self._judge.checks[number].outcome in bad for number in row)
-        self._put(name, server_line(name, row))
+        outcomes = [self._judge.checks[number].outcome for number in (*row, *self._not_run)]
+        self.failed += any(outcome in bad for outcome in outcomes)
+        self.not_good += any(outcome in bad for outcome in outcomes) or CheckOutcome.PASSED not in outcomes
+        self._put(name, server_line(name, (*row, *self._not_run)))
 
     def write_trouble(self, name: str, why: str) -> None:
         if not self.has(name):

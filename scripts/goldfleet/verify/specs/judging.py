@@ -8,10 +8,10 @@ import pytest
 import testinfra.host
 
 from goldfleet.verify.model import CheckOutcome, CheckResult
-from goldfleet.verify.specs.attempt import attempt, raised
+from goldfleet.verify.specs.attempt import Attempt, attempt
 from goldfleet.verify.specs.backend import GoldfleetBackend
-from goldfleet.verify.specs.collected import ChangesSomething, Collected, NotYetAsked, Phase, ServerLostError
-from goldfleet.verify.specs.names import check_name, is_marked_live
+from goldfleet.verify.specs.collected import ChangesSomething, Collected, NotYetAsked, ServerLostError
+from goldfleet.verify.specs.names import check_names, is_marked_live
 from goldfleet.verify.specs.outcomes import conclude
 from goldfleet.verify.specs.traces import Traces, UnstableError
 
@@ -35,6 +35,7 @@ class Judge:
         *, is_shared: bool = True,
     ) -> None:  # fmt: skip
         self._items = items
+        self.names = check_names(items)
         self._collected = collected
         self._backend = backend
         self._is_shared = is_shared
@@ -49,8 +50,11 @@ class Judge:
 
     @property
     def unstable(self) -> list[str]:
-        """Return the tests that look at something else though they were told the same: their verdicts are not shared."""
-        return [check_name(self._items[number]) for number in sorted(self._unstable)]
+        """Return the tests that were seen to look at something else though they were told the same.
+
+        Since then their verdicts are not shared; that they are such is seen only where one is run again.
+        """
+        return [self.names[number] for number in sorted(self._unstable)]
 
     def judge(self, server: str, known: Sequence[int] = ()) -> list[int]:
         """Return what each test comes to for a server: the number of a check, WAITS or LIVE.
@@ -66,6 +70,11 @@ class Judge:
                 verdicts[number] = self._run(number, server) if found is None else found
         return verdicts
 
+    def add(self, check: CheckResult) -> int:
+        """Keep a result that no test came to, and return its number."""
+        self.checks.append(check)
+        return len(self.checks) - 1
+
     def judge_alone(self, number: int, server: str) -> int:
         """Return what one test comes to that is run for this server alone."""
         return self._keep(number, self._attempt(number, server))
@@ -74,13 +83,13 @@ class Judge:
         item = self._items[number]
         if is_marked_live(item):
             return LIVE
-        calls = self._attempt(number, server)
-        if raised(calls, NotYetAsked):
+        attempted = self._attempt(number, server)
+        stopped = self._collected.stopped
+        if isinstance(stopped, NotYetAsked):
             return WAITS
-        command = raised(calls, ChangesSomething)
-        if command is not None:
-            self.changing.setdefault(check_name(item), str(command))
-        verdict = self._keep(number, calls) if command is None else LIVE
+        if isinstance(stopped, ChangesSomething):
+            self.changing.setdefault(self.names[number], str(stopped))
+        verdict = self._keep(number, attempted) if stopped is None else LIVE
         if number not in self._unstable:
             try:
                 self._traces[number].add(list(self._collected.looked.items()), verdict)
@@ -89,33 +98,27 @@ class Judge:
                 self._traces[number] = Traces()
         return verdict
 
-    def _attempt(self, number: int, server: str) -> list[pytest.CallInfo[None]]:
+    def _attempt(self, number: int, server: str) -> Attempt:
         self.evaluated += 1
-        self._collected.looked.clear()
-        item = self._items[number]
+        collected, item = self._collected, self._items[number]
+        collected.begin_test()
         if (callspec := getattr(item, "callspec", None)) and HOST in callspec.params:
             # A host of its own: whatever a test keeps by host, it has looked at itself.
             callspec.params[HOST] = testinfra.host.Host(self._backend(server))
-        calls = attempt(item)
-        if (lost := raised(calls, ServerLostError)) and self._collected.phase is not Phase.LEARNING:
-            raise lost
-        return calls
+        attempted = attempt(item)
+        if isinstance(collected.stopped, ServerLostError):
+            raise collected.stopped
+        return attempted
 
-    def _keep(self, number: int, calls: Sequence[pytest.CallInfo[None]]) -> int:
+    def _keep(self, number: int, attempted: Attempt) -> int:
         began = perf_counter()
-        item = self._items[number]
-        conclusion = conclude(item, calls, is_whole=self._failures[number] < SHOWN_WHOLE)
+        conclusion = conclude(self._items[number], attempted, is_whole=self._failures[number] < SHOWN_WHOLE)
         key = (number, conclusion.outcome, conclusion.message)
         if key not in self._numbers:
             self._numbers[key] = len(self.checks)
             self._failures[number] += conclusion.outcome is not CheckOutcome.PASSED
-            seconds = sum(call.duration for call in calls) + perf_counter() - began
+            seconds = sum(call.duration for call in attempted.calls) + perf_counter() - began
             self.checks.append(
-                CheckResult(check_name(item), conclusion.outcome, seconds, conclusion.message, conclusion.detail)
+                CheckResult(self.names[number], conclusion.outcome, seconds, conclusion.message, conclusion.detail)
             )
         return self._numbers[key]
-
-
-def is_live(number: int) -> bool:
-    """Tell whether a test asks for itself."""
-    return number == LIVE

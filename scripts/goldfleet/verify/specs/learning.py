@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from goldfleet.verify.specs.attempt import attempt, raised
+from goldfleet.verify.specs.attempt import attempt
 from goldfleet.verify.specs.collected import ChangesSomething, Collected, NotYetAsked, Phase
 from goldfleet.verify.specs.names import bare_name, is_marked_live
 
@@ -35,7 +35,7 @@ def learn(items: Sequence[pytest.Item], collected: Collected) -> Learnt:
     collected.phase = Phase.LEARNING
     try:
         while left and learnt.rounds < MOST_ROUNDS:
-            left = [item for item in left if not _is_known(item, learnt)]
+            left = [item for item in left if not _is_known(item, collected, learnt)]
             missed = [command for some in collected.missed.values() for command in some]
             if not missed:
                 break
@@ -50,13 +50,15 @@ def learn(items: Sequence[pytest.Item], collected: Collected) -> Learnt:
     return learnt
 
 
-def _is_known(item: pytest.Function, learnt: Learnt) -> bool:
+def _is_known(item: pytest.Function, collected: Collected, learnt: Learnt) -> bool:
     """Run a test with what is known, whatever it says, and return whether it came to its end."""
+    collected.begin_test()
     with _quietly():
-        calls = attempt(item)
-    if command := raised(calls, ChangesSomething):
-        learnt.changing[bare_name(item)] = str(command)
-    return raised(calls, NotYetAsked) is None
+        attempt(item)
+    stopped, collected.stopped = collected.stopped, None
+    if isinstance(stopped, ChangesSomething):
+        learnt.changing[bare_name(item)] = str(stopped)
+    return not isinstance(stopped, NotYetAsked)
 
 
 def is_live(item: pytest.Item, learnt: Learnt) -> bool:

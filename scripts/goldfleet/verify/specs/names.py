@@ -1,5 +1,8 @@
 """What a test is called, the same for each server, and what its markers say."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import pytest
 
 LIVE_MARKER = "live"
@@ -21,6 +24,13 @@ def check_name(item: pytest.Item) -> str:
     """Return what the reports call a test: its module and its name, `test_web::test_port[443]`."""
     path, _, name = bare_name(item).partition("::")
     return f"{path.rpartition('/')[2].removesuffix('.py')}::{name}"
+
+
+def check_names(items: Sequence[pytest.Item]) -> list[str]:
+    """Return what the reports call each test; where two would be called alike, with their folders."""
+    short = [check_name(item) for item in items]
+    counted = Counter(short)
+    return [name if counted[name] == 1 else bare_name(item) for name, item in zip(short, items, strict=True)]
 
 
 def is_marked_live(item: pytest.Item) -> bool:

@@ -1,15 +1,17 @@
 """What the parts of a test say together: how it ended, and why."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unittest import SkipTest
 
 import pytest
 
 from goldfleet.verify.model import CheckOutcome
+from goldfleet.verify.specs.attempt import Attempt
 
-_NO_FAILURES = (pytest.skip.Exception, pytest.xfail.Exception)
+_NO_FAILURES = (pytest.skip.Exception, pytest.xfail.Exception, SkipTest)
 LONGEST_MESSAGE = 400
 LONGEST_DETAIL = 8000
 _NOISE = re.compile(r"backend=<[^>]*>, | at 0x[0-9a-f]+(?=>)")
@@ -25,21 +27,28 @@ class Conclusion:
     detail: str = ""
 
 
-def conclude(item: pytest.Item, calls: Sequence[pytest.CallInfo[None]], *, is_whole: bool) -> Conclusion:
+def conclude(item: pytest.Item, attempt: Attempt, *, is_whole: bool) -> Conclusion:
     """Return what a test came to. Markers such as xfail count, as pytest has it; `is_whole` asks for the detail."""
+    calls = attempt.calls
+    if attempt.reports:
+        found_all = [_reported(report) for report in attempt.reports]
+    else:
+        found_all = list(_concluded(item, calls, is_whole=is_whole))
+    if attempt.failed_subtests:
+        found_all.append(Conclusion(CheckOutcome.FAILED, f"{attempt.failed_subtests} subtests failed"))
+    return max(found_all, key=lambda one: _RANK.index(one.outcome), default=Conclusion(CheckOutcome.PASSED))
+
+
+def _concluded(item: pytest.Item, calls: Sequence[pytest.CallInfo[None]], *, is_whole: bool) -> Iterator[Conclusion]:
     is_plain = not any(True for _ in item.iter_markers("xfail"))
-    worst = Conclusion(CheckOutcome.PASSED)
     for call in calls:
         if call.excinfo is None and is_plain:
             continue
         is_failure = is_plain and call.excinfo is not None and not isinstance(call.excinfo.value, _NO_FAILURES)
         if is_failure and not is_whole and call.excinfo is not None:
-            found = Conclusion(_bad(call.when), _message(call.when, call.excinfo.exconly(tryshort=True)))
+            yield Conclusion(_bad(call.when), _message(call.when, call.excinfo.exconly(tryshort=True)))
         else:
-            found = _reported(item.ihook.pytest_runtest_makereport(item=item, call=call))
-        if _RANK.index(found.outcome) > _RANK.index(worst.outcome):
-            worst = found
-    return worst
+            yield _reported(item.ihook.pytest_runtest_makereport(item=item, call=call))
 
 
 _RANK = (CheckOutcome.PASSED, CheckOutcome.SKIPPED, CheckOutcome.FAILED, CheckOutcome.ERROR)

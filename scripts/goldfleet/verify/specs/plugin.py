@@ -92,6 +92,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     from goldfleet.verify.specs.collected import Phase  # noqa: PLC0415
     from goldfleet.verify.specs.learning import is_live  # noqa: PLC0415
 
+    asking.collected.begin_test()
     asking.collected.phase = Phase.LIVE if is_live(item, asking.learnt) else Phase.JUDGING
     try:
         return (yield)

@@ -3,6 +3,8 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const OUTCOMES = ["passed", "skipped", "failed", "error", "not run"];
 const NOT_RUN = 4, ROW_HEIGHT = 14, WIDEST_CELL = 24;
+// How bad an outcome is, by its code: what shows of servers that share a pixel is the worst.
+const BADNESS = [0, 1, 3, 4, 2];
 const element = (id) => document.getElementById(id);
 
 // The result of each check, for each distinct row: -1 where the row has no such check.
@@ -73,7 +75,7 @@ function draw() {
       let worst = -1;
       for (let at = column * perColumn; at < Math.min(across, (column + 1) * perColumn); at += 1) {
         const code = codeOf(shown.hosts[at].row[check]);
-        if (worst < 0 || [0, 1, 3, 4, 2][code] > [0, 1, 3, 4, 2][worst]) worst = code;
+        if (worst < 0 || BADNESS[code] > BADNESS[worst]) worst = code;
       }
       if (worst > 0) {
         pen.fillStyle = colours[worst];
@@ -101,7 +103,7 @@ function pointAt(event) {
   const some = shown.hosts.slice(column * shown.perColumn, (column + 1) * shown.perColumn);
   const check = shown.checks[down];
   if (!some.length || check === undefined) return;
-  const worst = some.reduce((one, other) => (codeOf(other.row[check]) > codeOf(one.row[check]) ? other : one));
+  const worst = some.reduce((one, other) => (BADNESS[codeOf(other.row[check])] > BADNESS[codeOf(one.row[check])] ? other : one));
   const number = worst.row[check];
   const more = some.length > 1 ? ` and ${some.length - 1} beside it` : "";
   const said = number < 0 ? worst.why : data.results[number][2];
