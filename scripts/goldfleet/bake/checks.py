@@ -83,14 +83,18 @@ class SshChecks:
             copy.address, self.settings.ssh_username, copy.run.known_hosts.read_text(encoding="utf-8"),
             private_key=str(copy.run.private_key), become=SUDO,
         )  # fmt: skip
+        Ssh(
+            copy.run.ssh_config, copy.address, self.stop
+        ).close()  # the waits are over; a job has a connection of its own
         found = JobProcess(self.environment, self.stop).run(Job({copy.address: host}), specs, on_line)
         self.stop.check()
-        if found.failure:
+        if found.spent is None:
             raise VerificationError(found.failure)
         checks = found.servers[copy.address]
         seconds = self.clock.monotonic() - began
         result = HostResult(copy.address, checks.checks, unreachable=checks.trouble, seconds=seconds)
-        write_reports(Verdict((result,), remarks=found.remarks), report_folder(self.project, copy.run.path.name))
+        verdict = Verdict((result,), remarks=found.remarks, cost=found.spent.cost)
+        write_reports(verdict, report_folder(self.project, copy.run.path.name))
         return result
 
     def _target(self, copy: Copy) -> Target:
