@@ -12,11 +12,10 @@ from goldfleet.errors import VerificationError
 from goldfleet.ssh.config import Target, build_ssh_config
 from goldfleet.ssh.login import Ssh
 from goldfleet.stop import StopFlag
-from goldfleet.transport.model import SshHost
+from goldfleet.transport.model import SshHost, sudo
 from goldfleet.verify.job import Job
 from goldfleet.verify.job_process import JobProcess, Specs
 from goldfleet.verify.model import HostResult, Verdict
-from goldfleet.verify.reach import SUDO
 from goldfleet.verify.reports import report_folder, write_reports
 
 
@@ -81,7 +80,7 @@ class SshChecks:
         )
         host = SshHost(
             copy.address, self.settings.ssh_username, copy.run.known_hosts.read_text(encoding="utf-8"),
-            private_key=str(copy.run.private_key), become=SUDO,
+            private_key=str(copy.run.private_key), become=sudo(),
         )  # fmt: skip
         Ssh(
             copy.run.ssh_config, copy.address, self.stop

@@ -10,17 +10,21 @@ from goldfleet.stop import StopFlag
 
 LOGIN_TIMEOUT_SECONDS = 20
 
-BOOT_IS_OVER = (
+_BOOT_IS_OVER = (
     "if command -v cloud-init >/dev/null; then cloud-init status --wait >/dev/null 2>&1; fi; "
     "systemctl is-system-running --wait >/dev/null 2>&1; true"
 )
-"""Waits for cloud-init and systemd, and judges neither: that is what the specs are for."""
 
 HOLDS = (
     "cd /run/goldfleet/hold 2>/dev/null || exit 0; "
     'for name in *; do if [ -f "$name" ]; then echo "$name: $(head -n 1 "$name")"; fi; done'
 )
 """Prints what holds a server out of service, a line each (docs/server_folders.md)."""
+
+
+def wait_for_boot_command(seconds: int) -> str:
+    """Return the command that waits for cloud-init and systemd, and judges neither: that is what the specs are for."""
+    return f"timeout {seconds} sh -c '{_BOOT_IS_OVER}'"
 
 
 class Ssh:
@@ -65,7 +69,7 @@ class Ssh:
 
     def wait_for_boot(self, environment: dict[str, str], timeout_seconds: int) -> None:
         """Wait until cloud-init and systemd have done what they do at boot, or the time is over."""
-        words = self._words(f"timeout {timeout_seconds} sh -c '{BOOT_IS_OVER}'")
+        words = self._words(wait_for_boot_command(timeout_seconds))
         run_streaming(Command(words, environment, Path("/"), grace_seconds=5), lambda _line: None, self._stop)
 
     def close(self) -> None:

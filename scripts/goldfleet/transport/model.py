@@ -42,6 +42,11 @@ class Cost:
             self.bytes_received + other.bytes_received,
         )
 
+    def __str__(self) -> str:
+        """Return it in words."""
+        kilobytes = (self.bytes_sent + self.bytes_received) / 1000
+        return f"{self.connections:,} connections, {self.sessions:,} sessions, {kilobytes:,.0f} kB"
+
 
 @dataclass(frozen=True)
 class Replies:
@@ -56,7 +61,7 @@ class SshHost:
     """How one server is reached. What is empty, or no port, is as ssh_config(5) has it: the file `config`, else the user's own.
 
     `known_hosts` is the text of lines as in known_hosts(5); with none, "", the user's own file counts. `become` is what its
-    session is started with, such as ("sudo", "-n", "--").
+    session is started with: see sudo.
     """
 
     address: str
@@ -83,6 +88,11 @@ class SshLimits:
     silence_seconds: float = 15.0
     answers_seconds: float = 300.0
     handshakes: int = 100
+
+
+def sudo(user: str = "") -> tuple[str, ...]:
+    """Return what a session is started with to be another user's, root's unless one is named; it never asks for a password."""
+    return ("sudo", "-n", *(("-u", user) if user else ()), "--")
 
 
 class Transport(Protocol):

@@ -245,16 +245,10 @@ class _Checking:
 def describe_spent(spent: Spent) -> str:
     """Return what a job took, as one line."""
     return (
-        f"{spent.commands} commands in {spent.rounds} rounds: {describe_cost(spent.cost)}; "
+        f"{spent.commands} commands in {spent.rounds} rounds: {spent.cost}; "
         f"connected in {spent.connected_seconds:.1f} s, asked in {spent.asked_seconds:.1f} s, "
         f"{spent.evaluated} tests judged in {spent.judged_seconds:.1f} s"
     )
-
-
-def describe_cost(cost: Cost) -> str:
-    """Return what asking took, in words."""
-    kilobytes = (cost.bytes_sent + cost.bytes_received) / 1000
-    return f"{cost.connections:,} connections, {cost.sessions:,} sessions, {kilobytes:,.0f} kB"
 
 
 def describe(result: HostResult) -> str:

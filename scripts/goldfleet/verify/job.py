@@ -17,15 +17,15 @@ from goldfleet.verify.model import CheckOutcome, CheckResult
 class Job:
     """The servers, by name, and how they are asked.
 
-    `results` is the file for the results. `boot_seconds` is how long the rest of a boot is waited for. With `is_shared`, a
-    test is run once for each distinct set of answers that it looks at; with `is_proven`, each test is run for each server
-    afterwards and must come to the same. With `fails_fast`, the job ends with the first server that is not good.
+    `results` is the file for the results. `first` is asked of each server before anything else, whatever it answers. With
+    `is_shared`, a test is run once for each distinct set of answers that it looks at; with `is_proven`, each test is run for
+    each server afterwards and must come to the same. With `fails_fast`, the job ends with the first server that is not good.
     """
 
     servers: Mapping[str, SshHost] = field(default_factory=dict)
     results: str = ""
     limits: SshLimits = field(default_factory=SshLimits)
-    boot_seconds: int = 0
+    first: tuple[str, ...] = ()
     is_shared: bool = True
     is_proven: bool = False
     fails_fast: bool = False
@@ -80,7 +80,9 @@ def decode_job(text: str) -> Job:
     """Return the job in a text that encode_job made."""
     document = json.loads(text)
     servers = {name: SshHost(**{**host, "become": tuple(host["become"])}) for name, host in document["servers"].items()}
-    return Job(**{**document, "servers": servers, "limits": SshLimits(**document["limits"])})
+    return Job(
+        **{**document, "servers": servers, "limits": SshLimits(**document["limits"]), "first": tuple(document["first"])}
+    )
 
 
 def check_line(check: CheckResult) -> str:

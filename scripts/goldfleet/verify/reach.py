@@ -10,13 +10,11 @@ from goldfleet.aws.errors import ThingIsGoneError
 from goldfleet.aws.model import Instance
 from goldfleet.clock import Clock, wait_until
 from goldfleet.ssh.known_hosts import HostKey, known_hosts_lines, parse_host_keys, pinned_for
-from goldfleet.transport.model import SshHost
+from goldfleet.transport.model import SshHost, sudo
 from goldfleet.verify.ports import Machines
 
 HOST_KEY_SECONDS = 120.0
 """How long host keys on the console are waited for: cloud-init prints them at the end of a first boot."""
-
-SUDO = ("sudo", "-n", "--")
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Login:
     def host(self, address: str, keys: tuple[HostKey, ...]) -> SshHost:
         """Return how a server is reached at an address, which must show one of these keys."""
         lines = "".join(f"{line}\n" for line in known_hosts_lines([address], keys))
-        return SshHost(address, self.user, lines, private_key=self.private_key, become=SUDO)
+        return SshHost(address, self.user, lines, private_key=self.private_key, become=sudo())
 
 
 @dataclass(frozen=True)

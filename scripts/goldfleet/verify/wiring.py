@@ -16,9 +16,10 @@ from goldfleet.config.reading import load_settings
 from goldfleet.config.settings import FILE_NAME, GroupSettings, ImageSettings
 from goldfleet.errors import GoldfleetError, UsageError
 from goldfleet.runs import new_run_id
+from goldfleet.ssh.login import wait_for_boot_command
 from goldfleet.stop import StopFlag, StoppableClock, catch_signals
 from goldfleet.transport.model import SshLimits
-from goldfleet.verify.fleet import FleetChecks, WantedSource, World, describe_cost
+from goldfleet.verify.fleet import FleetChecks, WantedSource, World
 from goldfleet.verify.history import changes_of
 from goldfleet.verify.job import Job
 from goldfleet.verify.job_process import JobProcess, Specs
@@ -109,7 +110,7 @@ def build_fleet_checks(run: Run, group: GroupSettings, image: ImageSettings, ses
         raise UsageError(f"{FILE_NAME}: specs: seen {image.specs!r}, which does not exist in {project}.")
     way = Job(
         limits=SshLimits(login_seconds=LOGIN_SECONDS),
-        boot_seconds=BOOT_SECONDS,
+        first=(wait_for_boot_command(BOOT_SECONDS),),
         is_shared=selection.is_shared,
         is_proven=selection.is_proven,
         fails_fast=selection.fails_fast,
@@ -155,7 +156,7 @@ def subject_of(verdict: Verdict, others: Sequence[NotChecked]) -> Subject:
     """Return what a page says of a verification that has just ended, beside its verdict; `others` were not checked."""
     when = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     left_out = tuple((one.instance_id, one.why) for one in others)
-    return Subject(verdict.subject, when, describe_cost(verdict.cost), changes_of(verdict), left_out)
+    return Subject(verdict.subject, when, str(verdict.cost), changes_of(verdict), left_out)
 
 
 def checked_private_key(project: Path, group: GroupSettings) -> str:

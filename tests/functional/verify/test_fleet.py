@@ -86,7 +86,7 @@ class Bench:
     def __init__(
         self, folder: Path, machines: RunningMachines, jobs: JobsThatPass | None = None, way: Job | None = None
     ) -> None:
-        self._way = way or Job(boot_seconds=7)
+        self._way = way or Job(first=("true",))
         self.machines = machines
         self.parameters = InMemoryParameters()
         self.stop = StopFlag()
@@ -144,7 +144,7 @@ def test_servers_of_one_image_are_checked_by_one_job(tmp_path: Path) -> None:
         "i-2": "10.0.0.2",
         "i-3": "10.0.0.3",
     }
-    assert job.boot_seconds == 7
+    assert job.first == ("true",)
 
 
 def test_images_are_checked_side_by_side(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ JOBS = st.builds(
     st.dictionaries(TEXTS, HOSTS, max_size=3),
     TEXTS,
     st.builds(SshLimits),
-    st.integers(0, 99),
+    st.tuples(TEXTS),
     st.booleans(),
     st.booleans(),
 )

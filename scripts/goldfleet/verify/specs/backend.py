@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from testinfra.backend.base import BaseBackend, CommandResult
 
+from goldfleet.transport.model import sudo as words_of_sudo
 from goldfleet.verify.specs.collected import Collected
 
 FLEET = "fleet"
@@ -21,7 +22,7 @@ class GoldfleetBackend(BaseBackend):  # type: ignore[misc]  # testinfra is untyp
         self.spec = self.parse_hostspec(name)
         super().__init__(self.spec.name)
         self._server = name
-        self.become = ("sudo", "-n", *(("-u", sudo_user) if sudo_user else ()), "--") if sudo else ()
+        self.become = words_of_sudo(sudo_user or "") if sudo else ()
         self._options = options
 
     @property

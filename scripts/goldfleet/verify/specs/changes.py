@@ -84,3 +84,8 @@ def _part_changes(words: list[str]) -> bool:
 def _runs_shell(command: str) -> bool:
     words = command.split()
     return any(word.rpartition("/")[2] in ("sh", "bash", "dash") for word in words) and "-c" in words
+
+
+def told_live(test: str, command: str) -> str:
+    """Return, in words, that a test was run live since it gives this command."""
+    return f"changes its server, so it was run live, as if marked so: {test}: {command}"

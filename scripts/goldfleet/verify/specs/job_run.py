@@ -16,6 +16,7 @@ from goldfleet.verify.job import Job, Spent, check_line, decode_job, end_line, s
 from goldfleet.verify.model import CheckOutcome, CheckResult
 from goldfleet.verify.specs.asking import Asking, close_asking, open_asking
 from goldfleet.verify.specs.backend import JobBackend
+from goldfleet.verify.specs.changes import told_live
 from goldfleet.verify.specs.collected import PRELUDE, Phase, ServerLostError
 from goldfleet.verify.specs.judging import LIVE, WAITS, Judge
 from goldfleet.verify.specs.learning import MOST_ROUNDS
@@ -23,18 +24,12 @@ from goldfleet.verify.specs.names import check_name
 
 MOST_NAMED = 10
 PROGRESS_LINES = 20
-BOOT_IS_OVER = (
-    "timeout {seconds} sh -c 'if command -v cloud-init >/dev/null; then cloud-init status --wait >/dev/null 2>&1; fi; "
-    "systemctl is-system-running --wait >/dev/null 2>&1; true'"
-)
-"""Waits for cloud-init and systemd, and judges neither: that is what the specs are for."""
 
 
 def open_job(file: str) -> "JobRun":
     """Read a job and begin to connect to its servers, while pytest collects the tests."""
     job = decode_job(Path(file).read_text(encoding="utf-8"))
-    boot = (BOOT_IS_OVER.format(seconds=job.boot_seconds),) if job.boot_seconds else ()
-    return JobRun(job, open_asking(job.servers, job.limits, (*boot, *PRELUDE)))
+    return JobRun(job, open_asking(job.servers, job.limits, (*job.first, *PRELUDE)))
 
 
 class JobRun:
@@ -163,7 +158,7 @@ class JobRun:
 
     def _remarks(self, judge: Judge) -> Iterable[str]:
         for name, command in list(judge.changing.items())[:MOST_NAMED]:
-            yield f"changes its server, so it was run live, as if marked so: {name}: {command}"
+            yield told_live(name, command)
         for name in judge.unstable[:MOST_NAMED]:
             yield f"not shared, since it asks something else each time: {name}"
         if self._unforeseen or self._collected.unforeseen:

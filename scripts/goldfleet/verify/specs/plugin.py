@@ -105,17 +105,18 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     asking = config.stash.get(ASKING, None)
     if asking is None:
         return
+    from goldfleet.verify.specs.changes import told_live  # noqa: PLC0415 - only where there are servers
+
     collected, cost = asking.collected, asking.collected.transport.cost
     terminalreporter.section("goldfleet")
     terminalreporter.write_line(
-        f"{len(collected.names)} servers, {cost.connections} connections, {cost.sessions} sessions, "
-        f"{(cost.bytes_sent + cost.bytes_received) / 1000:.0f} kB; {len(collected.table.questions)} commands in "
+        f"{len(collected.names)} servers, {cost}; {len(collected.table.questions) - 1} commands in "
         f"{asking.learnt.rounds} rounds; connected in {asking.connected_seconds:.2f} s, asked in {asking.learnt_seconds:.2f} s"
     )
     for name, why in collected.trouble.items():
         terminalreporter.write_line(f"{name}: {why}")
     for test, command in list(asking.learnt.changing.items())[:MOST_NAMED]:
-        terminalreporter.write_line(f"changes its server, so it was run live, as if marked so: {test}: {command}")
+        terminalreporter.write_line(told_live(test, command))
     for name, command in collected.unforeseen[:MOST_NAMED]:
         terminalreporter.write_line(f"not foreseen, asked by itself: {name}: {command}")
     if (more := len(collected.unforeseen) - MOST_NAMED) > 0:
