@@ -15,9 +15,13 @@ class RunningMachines:
     silent: tuple[str, ...] = ()
     faults: Mapping[str, Exception] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    fault: Exception | None = None
+    """What every look at the instances raises."""
 
     def instances(self, filters: Mapping[str, Sequence[str]]) -> tuple[Instance, ...]:
         self.calls.append("DescribeInstances")
+        if self.fault is not None:
+            raise self.fault
         wanted = filters["instance-id"]
         assert 0 < len(wanted) <= 200
         return tuple(self.known[one] for one in wanted if one in self.known)

@@ -103,17 +103,18 @@ def write_junit(report: "GroupReport", file: "Path") -> None:
 
 
 def write_html(report: "GroupReport", file: "Path") -> None:
-    """Write the page to a file of the user's choice.
+    """Copy the page to a file of the user's choice.
 
     Raises UsageError when it cannot be written.
     """
+    from pathlib import Path
+    from shutil import copyfile
+
     from goldfleet.errors import UsageError
-    from goldfleet.verify.page import render
-    from goldfleet.verify.wiring import subject_of
+    from goldfleet.verify.reports import PAGE
 
     try:
-        page = render(report.verdict, subject_of(report.verdict, report.others))
-        file.write_text(page, encoding="utf-8", errors="backslashreplace")
+        copyfile(Path(report.verdict.report_folder) / PAGE, file)
     except OSError as error:
         raise UsageError(f"--html {file} cannot be written: {error.strerror or error}.") from error
 

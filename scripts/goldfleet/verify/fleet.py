@@ -113,8 +113,14 @@ class FleetChecks:
         with ThreadPoolExecutor(MOST_CONSOLES, "console") as consoles:
             found = checking.gather({one: consoles.submit(self._look, instances[one]) for one in ids})
             late = [one for one, way in found.items() if way is None]
-            waiting = {one: consoles.submit(self._wait, instances[one], on_line) for one in late}
-            self._check_found(checking, found)
+            if self._way.fails_fast:  # whether they are waited for at all rests on the others
+                self._check_found(checking, found)
+            is_enough = self._is_enough()
+            waiting = {} if is_enough else {one: consoles.submit(self._wait, instances[one], on_line) for one in late}
+            if is_enough:
+                self._keep(checking, dict.fromkeys(late, ServerChecks(not_run=ENDED_FAST)))
+            if not self._way.fails_fast:
+                self._check_found(checking, found)
             self._check_found(checking, checking.gather(waiting))
         for error in checking.errors:
             raise error
@@ -135,15 +141,15 @@ class FleetChecks:
         for instance_id, way in found.items():
             if isinstance(way, SshHost):
                 reached.setdefault(checking.instances[instance_id].image_id, {})[instance_id] = way
-            elif way is not None:
-                self._keep(checking, {instance_id: ServerChecks(trouble=way.why)})
+        why = {one: way.why for one, way in found.items() if isinstance(way, Unreachable)}
+        self._keep(checking, {one: ServerChecks(trouble=said) for one, said in why.items()})
         with ThreadPoolExecutor(MOST_JOBS, "job") as pool:
             checking.gather({one: pool.submit(self._do, checking, one, some) for one, some in reached.items()})
 
     def _do(self, checking: "_Checking", image_id: str, hosts: Mapping[str, SshHost]) -> None:
         """Check instances of one image, by one job."""
         self._stop.check()
-        if self._way.fails_fast and not self.verdict.is_good_so_far:
+        if self._is_enough():
             self._keep(checking, dict.fromkeys(hosts, ServerChecks(not_run=ENDED_FAST)))
             return
         wanted = checking.wanted[image_id]
@@ -167,6 +173,10 @@ class FleetChecks:
             self._keep(checking, servers)
         self._stop.check()
 
+    def _is_enough(self) -> bool:
+        """Tell whether the run ends since a server is not good."""
+        return self._way.fails_fast and not self.verdict.is_good_so_far
+
     def _gone(self, found: Mapping[str, ServerChecks]) -> dict[str, ServerChecks]:
         """Return the servers that did not answer and whose instances are not there any more, and say so of each."""
         lost = [one for one, checks in found.items() if checks.trouble]
@@ -179,6 +189,8 @@ class FleetChecks:
         }
 
     def _keep(self, checking: "_Checking", found: Mapping[str, ServerChecks]) -> None:
+        if not found:
+            return
         results = [checking.result(instance_id, checks) for instance_id, checks in found.items()]
         for result in results:
             checking.on_line(result.instance_id, describe(result))

@@ -19,10 +19,14 @@ def changes_of(verdict: Verdict) -> tuple[Changes, ...]:
     if not verdict.is_whole:
         return ()
     images = {host.image_id for host in verdict.hosts if host.image_id}
-    earlier = list(_earlier(Path(verdict.report_folder), verdict.subject))
-    of_others = next((one for one in earlier if one.images and one.images.isdisjoint(images)), None)
-    wanted = dict.fromkeys(one.run for one in (*earlier[:1], of_others) if one is not None)
-    return tuple(changes(one, verdict.hosts) for one in earlier if one.run in wanted)
+    found: list[Changes] = []
+    for earlier in _earlier(Path(verdict.report_folder), verdict.subject):
+        is_of_others = bool(earlier.images) and earlier.images.isdisjoint(images)
+        if not found or is_of_others:
+            found.append(changes(earlier, verdict.hosts))
+        if is_of_others:
+            break
+    return tuple(found)
 
 
 def _earlier(own: Path, subject: str) -> Iterator[Earlier]:

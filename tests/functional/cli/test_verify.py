@@ -7,7 +7,7 @@ import pytest
 
 from goldfleet.cli.app import report_error
 from goldfleet.cli.output import UnfinishedError
-from goldfleet.cli.verify import MOST_CHECKS_NAMED, print_line, show_report, write_junit
+from goldfleet.cli.verify import MOST_CHECKS_NAMED, print_line, show_report, write_html, write_junit
 from goldfleet.errors import AwsError, GoldfleetError, StoppedError, UsageError
 from goldfleet.verify.members import NotChecked
 from goldfleet.verify.model import CheckOutcome, CheckResult, HostResult, Verdict
@@ -99,3 +99,21 @@ def test_junit_file_goes_where_it_is_wanted(tmp_path: Path) -> None:
 def test_junit_file_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--junit .* cannot be written: No such file"):
         write_junit(report_of(GOOD), tmp_path / "missing" / "all.xml")
+
+
+def test_page_is_copied_to_where_it_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("<h1>All 1 servers are proven</h1>")
+    report = GroupReport("web", "run-1", Verdict((GOOD,), str(tmp_path)), ())
+    write_html(report, tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text() == (tmp_path / "report.html").read_text()
+    with pytest.raises(UsageError, match=r"--html .*/nowhere/page\.html cannot be written: No such file or directory"):
+        write_html(report, tmp_path / "nowhere" / "page.html")
+
+
+def test_verdicts_that_do_not_hold_by_themselves_end_with_exit_6(capsys: pytest.CaptureFixture[str]) -> None:
+    report = GroupReport("web", "run-1", Verdict((GOOD,), differing=("i-1: test_x::test_a: passed was shared",)), ())
+    with pytest.raises(UnfinishedError) as ended:
+        show_report(report, as_json=False)
+    assert ended.value.error.exit_code == 6
+    assert ended.value.error.message.startswith("1 verdicts that servers of web shared are not what the checks come to")
+    assert "differs: i-1: test_x::test_a: passed was shared\n" in capsys.readouterr().out

@@ -249,6 +249,29 @@ def test_run_that_ends_with_the_first_bad_server_says_so_of_the_others(tmp_path:
     assert len(bench.jobs.jobs) == 1
 
 
+def test_run_that_ends_with_the_first_bad_server_waits_for_no_host_keys(tmp_path: Path) -> None:
+    machines = machines_of("i-1", "i-2")
+    machines.silent = ("i-2",)
+    found = JobResults({"i-1": ServerChecks(trouble="SSH is closed")}, Spent())
+    bench = Bench(tmp_path, machines, JobsThatFind(found), Job(fails_fast=True))
+    assert bench.check("i-1", "i-2") == ["i-1 unreachable", "i-2 not checked"]
+    assert bench.clock.seconds == 0
+
+
+def test_error_of_aws_after_a_job_keeps_what_the_job_found(tmp_path: Path) -> None:
+    machines = machines_of("i-1", "i-2")
+
+    class JobsBeforeAwsFails(JobsThatPass):
+        def answer(self, job: Job) -> JobResults:
+            machines.fault = AwsError("throttled")
+            return JobResults({"i-1": ServerChecks((PASSED,)), "i-2": ServerChecks(trouble="SSH is closed")}, Spent())
+
+    bench = Bench(tmp_path, machines, JobsBeforeAwsFails())
+    with pytest.raises(AwsError, match="throttled"):
+        bench.check("i-1", "i-2")
+    assert [host.verdict for host in bench.checks.verdict.hosts] == ["good", "unreachable"]
+
+
 def test_stop_keeps_what_was_found(tmp_path: Path) -> None:
     bench = Bench(tmp_path, machines_of("i-1", "i-2"))
     bench.use(JobsThatEndEarly(stop=bench.stop))

@@ -1,6 +1,6 @@
 """Runs one test with what is known of its server, as pytest would, and leaves nothing of it but what belongs to the session."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -45,8 +45,10 @@ class _AnyOfTheSession:
         return [self.session]
 
 
-def attempt(item: pytest.Function) -> Attempt:
+def attempt(item: pytest.Function, counts: Callable[[], bool]) -> Attempt:
     """Set a test up, run it, take it down again; return what each of these came to.
+
+    `counts` is asked after each part, and tells whether what the test comes to is of any interest: only then is anybody told.
 
     Fixtures that are not the session's are made anew for each test, so whatever a test rests on, it looks at itself. Those of
     the session know no server: testinfra's `host` belongs to a module. Of an earlier run nothing is left: neither the
@@ -62,7 +64,7 @@ def attempt(item: pytest.Function) -> Attempt:
     def do(what: Any, when: Any) -> pytest.CallInfo[None]:
         call = pytest.CallInfo.from_call(what, when, reraise=ENDS_ALL)
         calls.append(call)
-        if is_reported:
+        if is_reported and counts():
             reports.append(hook.pytest_runtest_makereport(item=item, call=call))
         return call
 

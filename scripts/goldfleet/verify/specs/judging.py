@@ -105,7 +105,7 @@ class Judge:
         if (callspec := getattr(item, "callspec", None)) and HOST in callspec.params:
             # A host of its own: whatever a test keeps by host, it has looked at itself.
             callspec.params[HOST] = testinfra.host.Host(self._backend(server))
-        attempted = attempt(item)
+        attempted = attempt(item, lambda: collected.stopped is None)
         if isinstance(collected.stopped, ServerLostError):
             raise collected.stopped
         return attempted
