@@ -211,8 +211,8 @@ def what_went_wrong(report: "GroupReport") -> "GoldfleetError | None":
     wrong = [host for host in hosts if not host.is_good]
     if not wrong and report.verdict.differing:
         return VerificationError(
-            f"{len(report.verdict.differing)} verdicts that servers of {report.group} shared are not what the checks come to "
-            "by themselves.",
+            f"Of the verdicts that servers of {report.group} shared, {len(report.verdict.differing)} are not what the checks "
+            "come to by themselves.",
             "Such a check rests on something that it does not ask its server; see the reports, and run with --no-memo.",
         )
     counts = {verdict: sum(host.verdict == verdict for host in wrong) for verdict in _BAD_VERDICTS}

@@ -78,7 +78,11 @@ def headline(verdict: Verdict) -> str:
     if verdict.missing:
         return f"The run did not come to its end: {total:,} of {total + len(verdict.missing):,} servers were checked"
     if proven == total and verdict.differing:
-        return f"{len(verdict.differing)} shared verdicts do not hold"
+        return (
+            "1 shared verdict does not hold"
+            if len(verdict.differing) == 1
+            else f"{len(verdict.differing):,} shared verdicts do not hold"
+        )
     if proven == total:
         return "The server is proven" if total == 1 else f"All {total:,} servers are proven"
     return f"{total - proven:,} of {total:,} servers {'is' if total - proven == 1 else 'are'} not proven"
@@ -103,7 +107,8 @@ def told(difference: Difference) -> str:
     agree, odd = len(difference.common.hosts), sum(len(answer.hosts) for answer in difference.others)
     if not odd:
         return f"{difference.common.result.outcome.value} on all {agree:,}"
-    return f"{agree:,} of {agree + odd:,} agree ({difference.common.result.outcome.value}); {odd:,} differ"
+    differ = "1 differs" if odd == 1 else f"{odd:,} differ"
+    return f"{agree:,} of {agree + odd:,} agree ({difference.common.result.outcome.value}); {differ}"
 
 
 def not_proven(verdict: Verdict) -> tuple[NotProven, ...]:

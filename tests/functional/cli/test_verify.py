@@ -115,5 +115,7 @@ def test_verdicts_that_do_not_hold_by_themselves_end_with_exit_6(capsys: pytest.
     with pytest.raises(UnfinishedError) as ended:
         show_report(report, as_json=False)
     assert ended.value.error.exit_code == 6
-    assert ended.value.error.message.startswith("1 verdicts that servers of web shared are not what the checks come to")
+    assert ended.value.error.message.startswith(
+        "Of the verdicts that servers of web shared, 1 are not what the checks come to"
+    )
     assert "differs: i-1: test_x::test_a: passed was shared\n" in capsys.readouterr().out

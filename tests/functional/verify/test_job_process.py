@@ -37,6 +37,7 @@ def test_environment_of_its_own():
     assert "PYTEST_ADDOPTS" not in os.environ
 """
 
+# The suite that is judged, not tests of this file: none of these is skipped, each must come to what pytest makes of it.
 EVERY_END = """
 import unittest, pytest
 

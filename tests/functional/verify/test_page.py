@@ -117,7 +117,7 @@ def test_page_tells_why_most_failed_and_who_was_left_out() -> None:
         HostResult("", SHARED, instance_id="i-good"),
     )
     page = render(Verdict(hosts), Subject("web", "now", left_out=(("i-9", "Standby"), ("i-8", "not in the sample"))))
-    assert "8 of 9 agree (failed); 1 differ" in page
+    assert "8 of 9 agree (failed); 1 differs" in page
     assert BROKEN.message in page.partition("Every result")[0]
     assert "1 (Standby): <code>i-9</code>; 1 (not in the sample): <code>i-8</code>" in page
 
@@ -162,7 +162,7 @@ def test_what_servers_say_cannot_change_the_page(tmp_path: Path) -> None:
         (Verdict((HostResult("a", SHARED),)), "The server is proven"),
         (Verdict((HostResult("a", SHARED), HostResult("b", SHARED))), "All 2 servers are proven"),
         (Verdict((HostResult("a", SHARED), HostResult("b"))), "1 of 2 servers is not proven"),
-        (Verdict((HostResult("a", SHARED),), differing=("a: x",)), "1 shared verdicts do not hold"),
+        (Verdict((HostResult("a", SHARED),), differing=("a: x",)), "1 shared verdict does not hold"),
         (
             Verdict((HostResult("a", SHARED),), missing=("b", "c")),
             "The run did not come to its end: 1 of 3 servers were checked",
