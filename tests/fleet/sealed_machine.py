@@ -32,6 +32,7 @@ SEEDED = {
 }
 MANIFEST = "/usr/share/goldfleet/manifest.json"
 SBOM = "/usr/share/goldfleet/sbom.cdx.json"
+STATES = "/var/lib/apt/extended_states"
 DEPLOYED = "/srv/goldfleet-test/index.html"
 AGENT_LIST = "/opt/codedeploy-agent/deployment-root/deployment-instructions/g-cleanup"
 AGENT = "codedeploy-agent.service"
@@ -186,8 +187,12 @@ def test_sbom_tells_what_was_chosen_from_what_came_along(host: Any, sbom: dict[s
         "dpkg-query --show --showformat='${db:Status-Status} ${Package} ${Essential} ${Priority}\\n'"
     )
     installed = [line.split()[1:] for line in shown.splitlines() if line.startswith("installed ")]
+    # Not by apt-mark, which would write a package cache.
+    blocks = host.check_output("cat %s", STATES).split("\n\n")
+    states = [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
+    along = {one["Package"] for one in states if one.get("Auto-Installed") == "1"}
     needed = {name for name, essential, priority in installed if essential == "yes" or priority == "required"}
-    assert {names[one] for one in rests} == needed | set(host.check_output("apt-mark showmanual").split())
+    assert {names[one] for one in rests} == needed | ({name for name, *_ in installed} - along)
 
 
 def test_sbom_names_image_and_run(sbom: dict[str, Any], variables: dict[str, Any]) -> None:
