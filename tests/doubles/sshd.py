@@ -23,6 +23,7 @@ async def _pump(source: Any, sink: Any) -> None:
         while data := await source.read(65536):
             sink.write(data)
             await sink.drain()
+    with suppress(OSError, asyncssh.Error):  # also where the connection is lost
         if sink.can_write_eof():
             sink.write_eof()
 

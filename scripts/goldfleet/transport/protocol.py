@@ -1,4 +1,4 @@
-"""How questions go to the agent on a server, and answers come back. Pure; agent/agent.py is the other end.
+"""How questions go to the agent on a server, and answers come back. Pure; agent/session.py is the other end.
 
 The agent itself goes first, through the session's standard input, and says HELLO: whatever a login prints before that is
 no answer.
@@ -17,8 +17,8 @@ MOST_NOISE = 256 * 1024
 """How many bytes a login may print before HELLO."""
 
 LONGEST_LINE = 200
-KILLED = (b"late", b"long")
-"""What stands for the exit code of a command that the agent has killed."""
+KILLED = (b"late", b"long", b"cut")
+"""What stands for the exit code of a command that the agent has killed, or whose answer it has left out."""
 
 _PYTHON = "import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"
 
@@ -29,9 +29,19 @@ class GarbageError(Exception):
 
 def agent_source() -> bytes:
     """Return the agent for servers with Python, after its length: the first that a session's standard input gets."""
-    folder = files("goldfleet.transport.agent")
-    source = b"".join((folder / name).read_bytes() for name in ("lookups.py", "agent.py"))
+    source = python_agent("session.py")
     return b"%d\n%s" % (len(source), source)
+
+
+def python_agent(way: str) -> bytes:
+    """Return the agent in Python that takes questions in this way: session.py or packed.py."""
+    folder = files("goldfleet.transport.agent")
+    return b"".join((folder / name).read_bytes() for name in ("lookups.py", "agent.py", way))
+
+
+def shell_agent() -> str:
+    """Return the agent for /bin/sh."""
+    return (files("goldfleet.transport.agent") / "agent.sh").read_text(encoding="utf-8")
 
 
 def session_command(become: Sequence[str] = ()) -> str:
@@ -39,9 +49,8 @@ def session_command(become: Sequence[str] = ()) -> str:
 
     `become` is what stands before it, such as ("sudo", "-n", "--"): it is asked for once, whatever is asked then.
     """
-    shell_agent = (files("goldfleet.transport.agent") / "agent.sh").read_text(encoding="utf-8")
     python = f"exec python3 -I -S -c {shlex.quote(_PYTHON)}"
-    choose = f"if command -v python3 >/dev/null 2>&1; then {python}; fi\n{shell_agent}"
+    choose = f"if command -v python3 >/dev/null 2>&1; then {python}; fi\n{shell_agent()}"
     return "exec " + shlex.join([*become, "/bin/sh", "-c", choose])
 
 

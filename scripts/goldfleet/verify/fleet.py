@@ -154,7 +154,7 @@ class FleetChecks:
             return
         wanted = checking.wanted[image_id]
         marker = marker_for(self._specs.marker, is_golden=wanted.is_golden)
-        specs = replace(self._specs, variables=wanted.variables, marker=marker)
+        specs = replace(self._specs, variables=wanted.variables, marker=marker, image_id=image_id)
         job = replace(self._way, servers=hosts)
         found = self._world.jobs.run(job, specs, lambda line: checking.on_line(image_id, line))
         if found.spent is not None:

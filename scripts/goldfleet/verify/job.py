@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from goldfleet.transport.model import Cost, SshHost, SshLimits
+from goldfleet.transport.model import Cost, Host, Limits, LocalHost, SshHost, SsmHost
 from goldfleet.verify.model import CheckOutcome, CheckResult
 
 
@@ -17,18 +17,20 @@ from goldfleet.verify.model import CheckOutcome, CheckResult
 class Job:
     """The servers, by name, and how they are asked.
 
-    `results` is the file for the results. `first` is asked of each server before anything else, whatever it answers. With
-    `is_shared`, a test is run once for each distinct set of answers that it looks at; with `is_proven`, each test is run for
-    each server afterwards and must come to the same. With `fails_fast`, the job ends with the first server that is not good.
+    `results` is the file for the results, `plan` the one that keeps what the specs ask, "" for none. `first` is asked of each
+    server before anything else, whatever it answers. With `is_shared`, a test is run once for each distinct set of answers
+    that it looks at; with `is_proven`, each test is run for each server afterwards and must come to the same. With
+    `fails_fast`, the job ends with the first server that is not good.
     """
 
-    servers: Mapping[str, SshHost] = field(default_factory=dict)
+    servers: Mapping[str, Host] = field(default_factory=dict)
     results: str = ""
-    limits: SshLimits = field(default_factory=SshLimits)
+    limits: Limits = field(default_factory=Limits)
     first: tuple[str, ...] = ()
     is_shared: bool = True
     is_proven: bool = False
     fails_fast: bool = False
+    plan: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,15 +75,18 @@ class JobResults:
 
 def encode_job(job: Job) -> str:
     """Return a job as text."""
-    return json.dumps(asdict(job))
+    document = asdict(job)
+    for name, host in job.servers.items():
+        document["servers"][name]["way"] = _WAYS[type(host)]
+    return json.dumps(document)
 
 
 def decode_job(text: str) -> Job:
     """Return the job in a text that encode_job made."""
     document = json.loads(text)
-    servers = {name: SshHost(**{**host, "become": tuple(host["become"])}) for name, host in document["servers"].items()}
+    servers = {name: _host(host) for name, host in document["servers"].items()}
     return Job(
-        **{**document, "servers": servers, "limits": SshLimits(**document["limits"]), "first": tuple(document["first"])}
+        **{**document, "servers": servers, "limits": Limits(**document["limits"]), "first": tuple(document["first"])}
     )
 
 
@@ -119,6 +124,17 @@ def read_results(text: str) -> JobResults:
                 spent = Spent(**{**spent, "cost": Cost(**spent["cost"])})
                 return JobResults(servers, spent, tuple(remarks), tuple(differing))
     return JobResults(servers)
+
+
+_WAYS: Mapping[type[Host], str] = {SshHost: "ssh", SsmHost: "ssm", LocalHost: "local"}
+
+
+def _host(document: dict[str, Any]) -> Host:
+    kind: Any = next(kind for kind, way in _WAYS.items() if way == document["way"])
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
+    del values["way"]
+    host: Host = kind(**values)
+    return host
 
 
 def _line(**document: Any) -> str:

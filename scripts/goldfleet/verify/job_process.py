@@ -18,8 +18,10 @@ from pydantic import JsonValue
 from goldfleet.process import Command, Ended, run_streaming
 from goldfleet.stop import StopFlag
 from goldfleet.verify.job import Job, JobResults, encode_job, read_results
+from goldfleet.verify.specs.plans import plan_file
 
 STOP_GRACE_SECONDS = 10
+PLANS = ".goldfleet/cache/plans"
 _NO_TEST = 5
 _OF_NO_JOB = re.compile(r"no tests ran in |$")
 """What pytest says at its end, which knows nothing of a job's results."""
@@ -29,7 +31,10 @@ LAST_LINES = 15
 
 @dataclass(frozen=True)
 class Specs:
-    """Which specs are run, and what they are to find. `marker` and `keyword` are pytest's -m and -k, "" for all."""
+    """Which specs are run, and what they are to find. `marker` and `keyword` are pytest's -m and -k, "" for all.
+
+    With an `image_id`, that of the servers, what the specs ask is kept for the next job of the same specs.
+    """
 
     path: Path
     root: Path
@@ -37,6 +42,7 @@ class Specs:
     marker: str = ""
     keyword: str = ""
     timeout_seconds: int = 1200
+    image_id: str = ""
 
 
 class JobProcess:
@@ -54,7 +60,7 @@ class JobProcess:
         """
         with TemporaryDirectory(prefix="goldfleet-verify-") as name:
             folder = Path(name)
-            job = replace(job, results=str(folder / "results"))
+            job = replace(job, results=str(folder / "results"), plan=_plan(specs))
             (folder / "job.json").write_text(encode_job(job), encoding="utf-8")
             (folder / "variables.json").write_text(json.dumps(dict(specs.variables)), encoding="utf-8")
             lines: list[str] = []
@@ -98,6 +104,13 @@ class JobProcess:
         kept = str(specs.root / ".goldfleet" / "pycache")
         own = {"GOLDFLEET_VARIABLES_FILE": str(folder / "variables.json"), "PYTHONPYCACHEPREFIX": kept, "NO_COLOR": "1"}
         return Command(words, {**inherited, **own}, specs.root, STOP_GRACE_SECONDS)
+
+
+def _plan(specs: Specs) -> str:
+    if not specs.image_id:
+        return ""
+    choice = f"{specs.marker}\n{specs.keyword}"
+    return str(plan_file(specs.root / PLANS, specs.path, specs.image_id, specs.variables, choice))
 
 
 def _why(specs: Specs, ended: Ended, lines: list[str]) -> str:

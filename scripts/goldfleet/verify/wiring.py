@@ -18,7 +18,7 @@ from goldfleet.errors import GoldfleetError, UsageError
 from goldfleet.runs import new_run_id
 from goldfleet.ssh.login import wait_for_boot_command
 from goldfleet.stop import StopFlag, StoppableClock, catch_signals
-from goldfleet.transport.model import SshLimits
+from goldfleet.transport.model import Limits
 from goldfleet.verify.fleet import FleetChecks, WantedSource, World
 from goldfleet.verify.history import changes_of
 from goldfleet.verify.job import Job
@@ -109,7 +109,7 @@ def build_fleet_checks(run: Run, group: GroupSettings, image: ImageSettings, ses
     if not specs.path.exists():
         raise UsageError(f"{FILE_NAME}: specs: seen {image.specs!r}, which does not exist in {project}.")
     way = Job(
-        limits=SshLimits(login_seconds=LOGIN_SECONDS),
+        limits=Limits(login_seconds=LOGIN_SECONDS),
         first=(wait_for_boot_command(BOOT_SECONDS),),
         is_shared=selection.is_shared,
         is_proven=selection.is_proven,

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from random import Random
 
-from goldfleet.transport.model import Answer, Cost, Replies, SshHost, SshLimits
+from goldfleet.transport.model import Answer, Cost, Host, Limits, Replies
 from goldfleet.verify.specs import asking
 
 SYSTEM = {
@@ -23,7 +23,9 @@ GOOD, MISSING = Answer(0, b"644\n", b""), Answer(1, b"", b"")
 class RecordedTransport:
     """Answers at once."""
 
-    def __init__(self, hosts: Mapping[str, SshHost], limits: SshLimits) -> None:
+    asks_one_first = False
+
+    def __init__(self, hosts: Mapping[str, Host], limits: Limits) -> None:
         del limits
         self.cost = Cost(len(hosts), len(hosts))
         self._random = Random(7)  # noqa: S311 - no secret
@@ -45,4 +47,4 @@ class RecordedTransport:
         return GOOD
 
 
-asking.SshTransport = RecordedTransport  # type: ignore[assignment,attr-defined]
+asking.open_transport = RecordedTransport  # type: ignore[attr-defined]

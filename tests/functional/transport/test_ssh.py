@@ -5,21 +5,33 @@ import dataclasses
 import errno
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 
 import asyncssh
 import pytest
 
-from goldfleet.transport.model import Replies, SshHost, SshLimits
+from goldfleet.transport.model import Limits, Replies, SshHost
 from goldfleet.transport.protocol import HELLO
 from goldfleet.transport.ssh import TRIES, SshTransport, explain_unreached
 from tests.doubles.sshd import Process, Session, as_a_shell, reach, sshd
 
-HASTE = SshLimits(connect_seconds=3, question_seconds=1, silence_seconds=1, answers_seconds=4)
+HASTE = Limits(connect_seconds=3, question_seconds=1, silence_seconds=1, answers_seconds=4)
+TUNNEL = """\
+import os, socket, sys, threading
+end = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+def forth():
+    while data := os.read(0, 65536):
+        end.sendall(data)
+threading.Thread(target=forth, daemon=True).start()
+while data := end.recv(65536):
+    os.write(1, data)
+"""
 STRANGERS_KEY = asyncssh.generate_private_key("ssh-ed25519")
 
 
@@ -193,7 +205,7 @@ def test_server_that_never_says_a_word_costs_one_time_out_and_the_others_are_ask
 
 
 def test_wait_for_ones_turn_is_not_the_servers_fault() -> None:
-    one_at_a_time = SshLimits(connect_seconds=1, question_seconds=1, silence_seconds=1, handshakes=1)
+    one_at_a_time = Limits(connect_seconds=1, question_seconds=1, silence_seconds=1, handshakes=1)
     with sshd(as_a_shell) as port:
         opened = SshTransport({str(number): reach(port) for number in range(20)}, one_at_a_time)
         replies = opened.ask({str(number): ["echo a"] for number in range(20)})
@@ -230,6 +242,41 @@ def test_patience_with_a_server_that_boots_ends() -> None:
     hasty = SshTransport({"a": reach(port)}, dataclasses.replace(HASTE, login_seconds=1))
     assert hasty.ask({"a": ["echo a"]})["a"].trouble.startswith("connection refused")
     hasty.close()
+
+
+def test_sessions_that_are_few_end_with_their_answers(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    question = f"echo 1 >>{log}; sleep 0.2; echo -1 >>{log}"
+    with sshd(as_a_shell) as port:
+        few = SshTransport({str(number): reach(port) for number in range(7)}, dataclasses.replace(HASTE, sessions=2))
+        first = few.ask({str(number): [question] for number in range(7)})
+        second = few.ask({"3": ["echo b"]})
+        cost = few.cost
+        few.close()
+    assert {one.answers[question].code for one in first.values()} == {0}
+    assert second["3"].answers["echo b"].stdout == b"b\n"
+    assert max(accumulate(map(int, log.read_text().split()))) == 2
+    assert few.asks_one_first
+    assert (cost.connections, cost.sessions) == (8, 8)
+
+
+def test_as_many_sessions_as_servers_are_not_few() -> None:
+    with sshd(as_a_shell) as port:
+        enough = SshTransport({str(number): reach(port) for number in range(2)}, dataclasses.replace(HASTE, sessions=2))
+        for _ in range(2):
+            enough.ask({"0": ["echo a"], "1": ["echo a"]})
+        cost = enough.cost
+        enough.close()
+    assert (enough.asks_one_first, cost.connections, cost.sessions) == (False, 2, 2)
+
+
+def test_server_is_reached_through_a_program(tmp_path: Path) -> None:
+    tunnel = tmp_path / "tunnel"
+    tunnel.write_text(TUNNEL)
+    with sshd(as_a_shell) as port:
+        host = dataclasses.replace(reach(port), proxy_command=(sys.executable, str(tunnel), str(port)), port=None)
+        known = host.known_hosts.replace(f"[{host.address}]:{port}", host.address)
+        assert ask(dataclasses.replace(host, known_hosts=known), "echo a").answers["echo a"].stdout == b"a\n"
 
 
 def test_session_is_started_with_what_it_becomes() -> None:

@@ -10,13 +10,13 @@ import asyncssh
 import pytest
 
 from goldfleet.stop import StopFlag
-from goldfleet.transport.model import SshHost, SshLimits
+from goldfleet.transport.model import Limits, SshHost
 from goldfleet.verify.job import Job, JobResults, ServerChecks
 from goldfleet.verify.job_process import JobProcess, Specs
 from goldfleet.verify.model import CheckOutcome
 from tests.doubles.sshd import Process, in_folder, reach, sshd
 
-HASTE = SshLimits(connect_seconds=5, question_seconds=5, silence_seconds=2)
+HASTE = Limits(connect_seconds=5, question_seconds=5, silence_seconds=2)
 
 GOOD = """
 import json, os, pytest

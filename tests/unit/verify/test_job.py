@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goldfleet.transport.model import Cost, SshHost, SshLimits
+from goldfleet.transport.model import Cost, Limits, SshHost
 from goldfleet.verify.job import (
     Job,
     ServerChecks,
@@ -28,7 +28,7 @@ JOBS = st.builds(
     Job,
     st.dictionaries(TEXTS, HOSTS, max_size=3),
     TEXTS,
-    st.builds(SshLimits),
+    st.builds(Limits),
     st.tuples(TEXTS),
     st.booleans(),
     st.booleans(),

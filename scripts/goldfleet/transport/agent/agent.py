@@ -1,25 +1,26 @@
 # mypy: ignore-errors
-# ruff: noqa: F821 - lookups.py stands before it: the two are sent as one program
+# ruff: noqa: F821 - lookups.py stands before it: the two are sent as one program, with session.py or packed.py behind them
 # Answers questions about the server that it runs on. It comes through standard input, and so do the questions; nothing is
 # installed and nothing is written to the server. Python 3.6 and newer, the standard library only, and of that only what is
 # loaded in a few milliseconds: no re, no json, no subprocess.
 #
 # A question is a command, as somebody would give it to /bin/sh, and who answers is lookups.py or /bin/sh.
 #
-# In:  `Q SECONDS COUNT`, then for each question a line with its length in bytes, and its bytes. Any number of times.
-# Out: `A NUMBER CODE STDOUT STDERR MICROSECONDS HOW`, the lengths of both texts, then their bytes; `.` once all are answered.
-#      CODE is the exit code, 128 and more for a signal; `late` or `long` for a command that was killed, since it took more than
-#      SECONDS or said more than LONGEST_ANSWER. HOW is `n` for one that was answered here, `s` for one that /bin/sh answered.
+# Questions:  `Q SECONDS COUNT`, then for each question a line with its length in bytes, and its bytes.
+# Answers:    `A NUMBER CODE STDOUT STDERR MICROSECONDS HOW`, the lengths of both texts, then their bytes; `.` once all are
+#             answered. CODE is the exit code, 128 and more for a signal; `late` or `long` for a command that was killed, since
+#             it took more than SECONDS or said more than LONGEST_ANSWER. HOW is `n` for one that was answered here, `s` for one
+#             that /bin/sh answered.
 import os
 import select
 import signal
-import sys
 import time
 
 LONGEST_ANSWER = 64 * 1024 * 1024  # of either text
 QUIET_SECONDS = 0.2  # answers that wait for a slow command are sent meanwhile
 ENOUGH = 64 * 1024
 KILLED = ("late", "long")
+NOTHING = os.open("/dev/null", os.O_RDONLY)
 
 
 def start(command):
@@ -92,50 +93,21 @@ def ended(process, deadline):
     return "late"
 
 
-class Answers:
-    """Collects answers and sends them together."""
-
-    def __init__(self):
-        self.parts = []
-        self.size = 0
-
-    def add(self, *parts):
-        self.parts.extend(parts)
-        self.size += sum(map(len, parts))
-        if self.size > ENOUGH:
-            self.send()
-
-    def send(self):
-        text = memoryview(b"".join(self.parts))
-        self.parts, self.size = [], 0
-        while text:
-            text = text[os.write(1, text) :]
+def read_questions(given):
+    """Return how many seconds each question may take, and the questions; None when nobody asks any more."""
+    line = given.readline().split()
+    if not line:
+        return None
+    return float(line[1]), [given.read(int(given.readline())) for _ in range(int(line[2]))]
 
 
-def answer_all(questions, seconds, answers):
-    for number, question in enumerate(questions):
-        command, began, how = question.decode("utf-8", "surrogateescape"), time.monotonic(), "n"
-        try:
-            code, out, err = answer_here(command)
-        except (Unsure, OSError, ValueError, KeyError):
-            how = "s"
-            code, out, err = ask_shell(command, seconds, answers.send)
-        took = int(1000000 * (time.monotonic() - began))
-        answers.add(f"A {number} {code} {len(out)} {len(err)} {took} {how}\n".encode(), out, err)
-    answers.add(b".\n")
-    answers.send()
-
-
-def main(given):
-    answers = Answers()
-    while True:
-        line = given.readline().split()
-        if not line:
-            return
-        questions = [given.read(int(given.readline())) for _ in range(int(line[2]))]
-        answer_all(questions, float(line[1]), answers)
-
-
-os.write(1, b"\0goldfleet-agent 1\n")
-NOTHING = os.open("/dev/null", os.O_RDONLY)
-main(sys.stdin.buffer)
+def answer(number, question, seconds, meanwhile):
+    """Return a question's answer: the line about it, and both texts."""
+    command, began, how = question.decode("utf-8", "surrogateescape"), time.monotonic(), "n"
+    try:
+        code, out, err = answer_here(command)
+    except (Unsure, OSError, ValueError, KeyError):
+        how = "s"
+        code, out, err = ask_shell(command, seconds, meanwhile)
+    took = int(1000000 * (time.monotonic() - began))
+    return f"A {number} {code} {len(out)} {len(err)} {took} {how}\n".encode(), out, err

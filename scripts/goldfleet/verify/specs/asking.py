@@ -5,8 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
 
-from goldfleet.transport.model import SshHost, SshLimits
-from goldfleet.transport.ssh import SshTransport
+from goldfleet.transport.model import Host, Limits, SshHost
+from goldfleet.transport.opening import open_transport
 from goldfleet.verify.specs.backend import GoldfleetBackend
 from goldfleet.verify.specs.collected import PRELUDE, Collected
 from goldfleet.verify.specs.learning import Learnt
@@ -32,7 +32,7 @@ class Asking:
         pool.shutdown(wait=False)
 
     def _begin(self, started: float) -> float:
-        self.collected.ask_all(self.first)
+        self.collected.ask_first(self.first)
         return monotonic() - started
 
     def wait(self) -> None:
@@ -46,9 +46,9 @@ class Asking:
         self.collected.transport.close()
 
 
-def open_asking(hosts: Mapping[str, SshHost], limits: SshLimits, first: Sequence[str] = PRELUDE) -> Asking:
+def open_asking(hosts: Mapping[str, Host], limits: Limits, first: Sequence[str] = PRELUDE) -> Asking:
     """Return the way to these servers, on which the first questions are; from here on backends ask there."""
-    collected = Collected(SshTransport(hosts, limits), tuple(hosts))
+    collected = Collected(open_transport(hosts, limits), tuple(hosts))
     asking = Asking(collected, first=first)
     GoldfleetBackend.collected = collected
     asking.begin()

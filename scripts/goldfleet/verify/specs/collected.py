@@ -32,7 +32,11 @@ PRELUDE = (
 WHO = ":goldfleet: what a server is called"
 """Stands in the table for a server's own name, which a test may look at as at an answer."""
 
-WHY_KILLED = {"late": "the command did not end in time", "long": "the command said more than 64 MiB"}
+WHY_KILLED = {
+    "late": "the command did not end in time, so it was killed",
+    "long": "the command said more than 64 MiB, so it was killed",
+    "cut": "the command said more than Run Command brings back, which is 24,000 characters, compressed; check it over SSH",
+}
 
 
 class Phase(Enum):
@@ -58,7 +62,7 @@ class ServerLostError(OutcomeException):
 
 
 class KilledError(AssertionError):
-    """A command was killed, since it took too long or said too much."""
+    """A command has no answer, since it took too long or said too much."""
 
 
 @dataclass
@@ -107,7 +111,7 @@ class Collected:
             self.stopped = stopped
             raise
         if answer.killed:
-            raise KilledError(f"{WHY_KILLED[answer.killed]}, so it was killed: {command}")
+            raise KilledError(f"{WHY_KILLED[answer.killed]}: {command}")
         return answer
 
     def _answer(self, name: str, command: str) -> Answer:
@@ -117,6 +121,26 @@ class Collected:
         """Ask every server that still answers what it was not asked yet."""
         wanted = list(dict.fromkeys(commands))
         self.ask(dict.fromkeys(self.names, wanted))
+
+    def ask_first(self, commands: Iterable[str]) -> None:
+        """Ask what is asked before anything is known: of every server, or of the first one, where that is better."""
+        if self.names:
+            self.ask_learning(self.names[0], commands)
+
+    def ask_learning(self, name: str, commands: Iterable[str]) -> None:
+        """Ask what a server's tests wanted to know: of every server, or of that one, where the others are asked later."""
+        wanted = tuple(commands)
+        self.ask(dict.fromkeys([name] if self.transport.asks_one_first else self.names, wanted))
+
+    def ask_others(self, name: str) -> None:
+        """Ask every server what one of them has answered, if that was not done yet."""
+        if self.transport.asks_one_first:
+            self.ask_all(self.answered(name))
+
+    def answered(self, name: str) -> list[str]:
+        """Return what a server was asked and has answered."""
+        row = self.table.row(name)
+        return [one for one, number in self.table.questions.items() if row[number] != UNKNOWN and one != WHO]
 
     def ask(self, commands: Mapping[str, Iterable[str]]) -> None:
         """Ask each of these servers that still answers what it was not asked yet."""

@@ -1,7 +1,9 @@
 """Does a job within pytest: asks its servers, judges the collected tests for each of them, writes what was found.
 
-The first server that answers is asked until its tests want to know no more, and whatever it is asked, all are asked. Then
-all are judged; what a server's tests want to know beyond that was not foreseen, and is asked of that server.
+The first server that answers is asked until its tests want to know no more, and whatever it is asked, all are asked: at
+once, or at the end where asking all takes long. What that was is kept, so that the next job of the same specs, variables and
+image asks all of it at the beginning. Then all are judged; what a server's tests want to know beyond that was not foreseen,
+and is asked of that server.
 """
 
 import sys
@@ -21,6 +23,7 @@ from goldfleet.verify.specs.collected import PRELUDE, Phase, ServerLostError
 from goldfleet.verify.specs.judging import LIVE, WAITS, Judge
 from goldfleet.verify.specs.learning import MOST_ROUNDS
 from goldfleet.verify.specs.names import check_name
+from goldfleet.verify.specs.plans import read_plan, write_plan
 
 MOST_NAMED = 10
 PROGRESS_LINES = 20
@@ -29,7 +32,8 @@ PROGRESS_LINES = 20
 def open_job(file: str) -> "JobRun":
     """Read a job and begin to connect to its servers, while pytest collects the tests."""
     job = decode_job(Path(file).read_text(encoding="utf-8"))
-    return JobRun(job, open_asking(job.servers, job.limits, (*job.first, *PRELUDE)))
+    planned = read_plan(Path(job.plan)) if job.plan else ()
+    return JobRun(job, open_asking(job.servers, job.limits, tuple(dict.fromkeys((*job.first, *PRELUDE, *planned)))))
 
 
 class JobRun:
@@ -94,8 +98,15 @@ class JobRun:
             if not (missed := collected.missed.pop(first, None)):
                 break
             self._rounds += 1
-            collected.ask_all(missed)
-            _say(f"asked {len(reached)} servers {len(missed)} commands")
+            collected.ask_learning(first, (*self._asking.first, *missed))
+            _say(f"asked {1 if collected.transport.asks_one_first else len(reached)} servers {len(missed)} commands")
+        if reached := self._reached():
+            self._keep_plan(collected.answered(reached[0]))
+            collected.ask_others(reached[0])
+
+    def _keep_plan(self, commands: Sequence[str]) -> None:
+        if self._job.plan:
+            write_plan(Path(self._job.plan), [one for one in commands if one not in (*self._job.first, *PRELUDE)])
 
     def _judge(self, judge: Judge, results: "_Results") -> None:
         """Judge every server, and write it down as soon as nothing about it is open."""

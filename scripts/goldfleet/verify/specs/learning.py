@@ -28,7 +28,7 @@ class Learnt:
     changing: dict[str, str] = field(default_factory=dict)
 
 
-def learn(items: Sequence[pytest.Item], collected: Collected) -> Learnt:
+def learn(name: str, items: Sequence[pytest.Item], collected: Collected) -> Learnt:
     """Ask every server what these tests, all of one server, want to know. Tests marked as live are left out."""
     learnt = Learnt()
     left = [item for item in items if isinstance(item, pytest.Function) and not is_marked_live(item)]
@@ -39,7 +39,7 @@ def learn(items: Sequence[pytest.Item], collected: Collected) -> Learnt:
             missed = [command for some in collected.missed.values() for command in some]
             if not missed:
                 break
-            collected.ask_all(missed)
+            collected.ask_learning(name, missed)
             collected.missed.clear()
             learnt.rounds += 1
     finally:
@@ -47,6 +47,7 @@ def learn(items: Sequence[pytest.Item], collected: Collected) -> Learnt:
         collected.missed.clear()
         if items:
             items[0].session._setupstate.teardown_exact(None)
+    collected.ask_others(name)
     return learnt
 
 

@@ -124,12 +124,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def _open(config: pytest.Config, backends: list[GoldfleetBackend]) -> None:
-    from goldfleet.transport.model import SshLimits  # noqa: PLC0415 - only now that there are servers
+    from goldfleet.transport.model import Limits  # noqa: PLC0415 - only now that there are servers
     from goldfleet.verify.specs.asking import host_of, open_asking  # noqa: PLC0415
 
     by_name = {backend.server: host_of(backend) for backend in backends}
     if by_name:
-        config.stash[ASKING] = open_asking(by_name, SshLimits())
+        config.stash[ASKING] = open_asking(by_name, Limits())
 
 
 def _learn(asking: Asking, found: list[tuple[pytest.Item, GoldfleetBackend]]) -> None:
@@ -139,7 +139,7 @@ def _learn(asking: Asking, found: list[tuple[pytest.Item, GoldfleetBackend]]) ->
     began = time.monotonic()
     reached = next((backend.server for _, backend in found if backend.server not in asking.collected.trouble), None)
     if reached is not None:
-        asking.learnt = learn([item for item, backend in found if backend.server == reached], asking.collected)
+        asking.learnt = learn(reached, [item for item, backend in found if backend.server == reached], asking.collected)
     asking.learnt_seconds = time.monotonic() - began
 
 
