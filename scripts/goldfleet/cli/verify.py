@@ -48,18 +48,26 @@ def verify(
         bool, typer.Option("--prove", help="Afterwards run each check for each server, and fail where it differs.")
     ] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="End with the first server that is not good.")] = False,
+    transport: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ssh|ssm|eice",
+            help="How servers are reached: over SSH, by Systems Manager's Run Command, or over SSH through an EC2 Instance "
+            "Connect Endpoint; the default is the group's in goldfleet.toml, else ssh.",
+        ),
+    ] = None,
     ssh_private_key: KeyOption = None,
     project: ProjectOption = ".",
     profile: ProfileOption = None,
     region: RegionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the servers of a group that are in service, over SSH, with the image's specs.
+    """Check the servers of a group that are in service with the image's specs.
 
     All servers are asked at once, by one session each. A check is run once for all servers that answer alike in what it
     looks at.
 
-    Host keys are pinned from each console, never trusted on first use. Ctrl-C keeps the reports of what was done.
+    SSH's host keys are pinned from each console, never trusted on first use. Ctrl-C keeps the reports of what was done.
     """
     from pathlib import Path
 
@@ -70,7 +78,7 @@ def verify(
     wanted = parse_sample(sample) if sample is not None else None
     choice = Choice(only_image, wanted, random.SystemRandom().sample) if only_image or wanted else ALL
     selection = Selection(marker, keyword, is_shared=not no_memo, is_proven=prove, fails_fast=fail_fast)
-    request = GroupRequest(Path(project).resolve(), group, selection, ssh_private_key, choice)
+    request = GroupRequest(Path(project).resolve(), group, selection, ssh_private_key, choice, transport)
     report = verify_group(request, open_session(profile, region), print_line)
     if junit is not None:
         write_junit(report, Path(junit))

@@ -132,6 +132,11 @@ class GroupSettings(_Section):
         description="File with the private key for the group's servers; ~ is the home folder. Without it ssh's own "
         "keys and agent are used.",
     )
+    verify_transport: Literal["ssh", "ssm", "eice"] = Field(
+        default="ssh",
+        description='How the group\'s servers are reached for their checks: "ssh"; "ssm", by Systems Manager\'s Run Command, '
+        'without an open port; "eice", by SSH through an EC2 Instance Connect Endpoint.',
+    )
     surge: Surge = Field(
         default=1,
         description='How many instances a roll adds before old ones go: a number, or a share such as "25%" of the '

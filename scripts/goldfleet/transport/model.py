@@ -81,7 +81,7 @@ class SshHost:
 
 @dataclass(frozen=True)
 class SsmHost:
-    """A managed node of Systems Manager, which answers as root. `group` is its Auto Scaling group, "" for none.
+    """A managed node of Systems Manager, which answers as root. `group` is the Auto Scaling group all of which is asked, or "".
 
     `profile` and `region` are AWS's; what is empty is found the standard way.
     """

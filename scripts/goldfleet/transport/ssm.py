@@ -161,9 +161,12 @@ class SsmTransport:
         return packed_command(questions, self._limits.question_seconds, self._expected, GOT_CHARACTERS)
 
     def _batches(self, questions: tuple[str, ...], names: Sequence[str]) -> list[_Batch]:
-        """Return what is asked of servers as commands: one for all of a group, else one for as many as can be named."""
+        """Return what is asked of servers as commands: one for as many as can be named, or one for all of a group.
+
+        The others of that group run it, too; what they say is not read.
+        """
         groups = {self._hosts[name].group for name in names}
-        group = groups.pop() if len(groups) == 1 and len(names) == len(self._hosts) > 1 else ""
+        group = groups.pop() if len(groups) == 1 and len(names) == len(self._hosts) > MOST_INSTANCE_IDS else ""
         size = len(names) if group else MOST_INSTANCE_IDS
         starts = range(0, len(names), size)
         return [_Batch(questions, tuple(names[start : start + size]), group) for start in starts]

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from goldfleet.aws.model import Instance
 from goldfleet.aws.ssm import MOST_NAMES_A_CALL
 from goldfleet.stop import StopFlag
-from goldfleet.transport.model import Cost, SshHost
+from goldfleet.transport.model import Cost, Host
 from goldfleet.verify.job import Job, ServerChecks, Spent
 from goldfleet.verify.job_process import Specs
 from goldfleet.verify.model import HostResult, Verdict
@@ -27,7 +27,7 @@ from goldfleet.verify.wanted import Wanted, choose_wanted, marker_for, parameter
 
 T = TypeVar("T")
 OnLine = Callable[[str, str], None]
-Way = SshHost | Unreachable | None
+Way = Host | Unreachable | None
 """How an instance is reached; None while nobody knows."""
 
 RUNNING = "running"
@@ -137,16 +137,16 @@ class FleetChecks:
 
     def _check_found(self, checking: "_Checking", found: Mapping[str, Way]) -> None:
         """Check those instances that can be reached, and keep what there is to say of the others."""
-        reached: dict[str, dict[str, SshHost]] = {}
+        reached: dict[str, dict[str, Host]] = {}
         for instance_id, way in found.items():
-            if isinstance(way, SshHost):
+            if way is not None and not isinstance(way, Unreachable):
                 reached.setdefault(checking.instances[instance_id].image_id, {})[instance_id] = way
         why = {one: way.why for one, way in found.items() if isinstance(way, Unreachable)}
         self._keep(checking, {one: ServerChecks(trouble=said) for one, said in why.items()})
         with ThreadPoolExecutor(MOST_JOBS, "job") as pool:
             checking.gather({one: pool.submit(self._do, checking, one, some) for one, some in reached.items()})
 
-    def _do(self, checking: "_Checking", image_id: str, hosts: Mapping[str, SshHost]) -> None:
+    def _do(self, checking: "_Checking", image_id: str, hosts: Mapping[str, Host]) -> None:
         """Check instances of one image, by one job."""
         self._stop.check()
         if self._is_enough():

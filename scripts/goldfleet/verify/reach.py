@@ -1,16 +1,18 @@
-"""How a running instance is reached: its address, and its host keys, pinned from its console or earlier.
+"""How a running instance is reached: over SSH, with host keys pinned from its console or earlier; or by Systems Manager.
 
 Whatever is wrong with an instance is a value, never an error: a fleet has other instances.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from goldfleet.aws.errors import ThingIsGoneError
 from goldfleet.aws.model import Instance
 from goldfleet.clock import Clock, wait_until
 from goldfleet.ssh.known_hosts import HostKey, known_hosts_lines, parse_host_keys, pinned_for
-from goldfleet.transport.model import SshHost, sudo
+from goldfleet.transport.model import Host, SshHost, SsmHost, sudo
 from goldfleet.verify.ports import Machines
 
 HOST_KEY_SECONDS = 120.0
@@ -41,27 +43,78 @@ class Unreachable:
     why: str
 
 
-class Reach:
+class Reach(Protocol):
     """Finds out how instances are reached; may be used from several threads at once."""
 
-    def __init__(self, login: Login, machines: Machines, clock: Clock) -> None:
+    def look(self, instance: Instance) -> Host | Unreachable | None:
+        """Return how an instance is reached, or None while nobody knows."""
+        ...
+
+    def wait(self, instance: Instance) -> Host | Unreachable:
+        """Return how an instance is reached, as soon as that is known."""
+        ...
+
+
+@dataclass(frozen=True)
+class Tunnels:
+    """EC2 Instance Connect Endpoint, by the AWS CLI, version 2: a way to port 22 of an instance that no port leads to.
+
+    Source: Amazon EC2 user guide, "Connect using EC2 Instance Connect Endpoint".
+    """
+
+    program: str = "aws"
+    profile: str = ""
+    region: str = ""
+
+    def command(self, instance_id: str) -> tuple[str, ...]:
+        """Return the program whose two ends lead to an instance's sshd."""
+        named = {"--profile": self.profile, "--region": self.region}
+        chosen = [word for option, value in named.items() if value for word in (option, value)]
+        return (self.program, "ec2-instance-connect", "open-tunnel", "--instance-id", instance_id, *chosen)
+
+
+MOST_TUNNELS = 20
+"""How many connections an endpoint takes at one time. Source: as above, "Limitations"."""
+
+
+class SsmReach:
+    """Instances that Systems Manager manages; which of them do not answer, it tells itself."""
+
+    def __init__(self, host: Callable[[Instance], SsmHost]) -> None:
+        self._host = host
+
+    def look(self, instance: Instance) -> SsmHost | Unreachable:
+        """Return how an instance is reached."""
+        return _not_running(instance) or self._host(instance)
+
+    wait = look
+
+
+class SshReach:
+    """Instances with sshd, reached directly or through a tunnel; may be used from several threads at once."""
+
+    def __init__(self, login: Login, machines: Machines, clock: Clock, tunnels: Tunnels | None = None) -> None:
         self._login = login
         self._machines = machines
         self._clock = clock
+        self._tunnels = tunnels
 
     def look(self, instance: Instance) -> SshHost | Unreachable | None:
         """Return how an instance is reached, or None while it shows no host keys.
 
         Raises AwsError when AWS does not show the console.
         """
-        if instance.state != "running":
-            return Unreachable(f"the instance is {instance.state or 'not known to AWS'}")
+        if why := _not_running(instance):
+            return why
         try:
             keys = parse_host_keys(self._machines.console_output(instance.instance_id))
         except ThingIsGoneError:
             return Unreachable("the instance does not exist any more")
         keys = keys or self._pinned(instance.instance_id)
-        return self._login.host(instance.address, keys) if keys else None
+        if not keys:
+            return None
+        host = self._login.host(instance.address, keys)
+        return replace(host, proxy_command=self._tunnels.command(instance.instance_id)) if self._tunnels else host
 
     def wait(self, instance: Instance) -> SshHost | Unreachable:
         """Return how an instance is reached, as soon as it shows host keys.
@@ -78,6 +131,12 @@ class Reach:
     def _pinned(self, instance_id: str) -> tuple[HostKey, ...]:
         file = self._login.known_hosts
         return pinned_for(file.read_text(encoding="utf-8"), instance_id) if file.is_file() else ()
+
+
+def _not_running(instance: Instance) -> Unreachable | None:
+    if instance.state == "running":
+        return None
+    return Unreachable(f"the instance is {instance.state or 'not known to AWS'}")
 
 
 def _no_host_keys(instance_id: str) -> str:

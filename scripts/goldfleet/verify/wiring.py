@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import which
 
 from goldfleet.aws.autoscaling import AutoScaling
 from goldfleet.aws.ec2 import Ec2
@@ -18,7 +19,7 @@ from goldfleet.errors import GoldfleetError, UsageError
 from goldfleet.runs import new_run_id
 from goldfleet.ssh.login import wait_for_boot_command
 from goldfleet.stop import StopFlag, StoppableClock, catch_signals
-from goldfleet.transport.model import Limits
+from goldfleet.transport.model import Limits, SsmHost
 from goldfleet.verify.fleet import FleetChecks, WantedSource, World
 from goldfleet.verify.history import changes_of
 from goldfleet.verify.job import Job
@@ -26,7 +27,7 @@ from goldfleet.verify.job_process import JobProcess, Specs
 from goldfleet.verify.members import ALL, Choice, NotChecked, appeared, choose_members, choose_some
 from goldfleet.verify.model import Verdict
 from goldfleet.verify.page import Subject
-from goldfleet.verify.reach import Login, Reach
+from goldfleet.verify.reach import MOST_TUNNELS, Login, Reach, SshReach, SsmReach, Tunnels
 from goldfleet.verify.reports import Reporting, report_folder, write_page
 
 LOGIN_SECONDS = 30.0
@@ -52,13 +53,14 @@ EVERYTHING = Selection()
 
 @dataclass(frozen=True)
 class GroupRequest:
-    """Which group's servers are checked, and with which specs."""
+    """Which group's servers are checked, how they are reached, and with which specs. None is an option that was not given."""
 
     project: Path
     group: str
     selection: Selection = EVERYTHING
     ssh_private_key: str | None = None
     choice: Choice = ALL
+    transport: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,10 @@ class GroupReport:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of checks in a project, its id, what ends it, which checks it is about; the rest is the reports': see Verdict."""
+    """One run of checks in a project, its id, what ends it, which checks it is about; the rest is the reports': see Verdict.
+
+    `group` is the Auto Scaling group all of which is checked, "" where only some of its instances are.
+    """
 
     project: Path
     run_id: str
@@ -82,6 +87,7 @@ class Run:
     selection: Selection = EVERYTHING
     subject: str = ""
     is_whole: bool = False
+    group: str = ""
 
 
 def build_fleet_checks(run: Run, group: GroupSettings, image: ImageSettings, session: AwsSession) -> FleetChecks:
@@ -90,13 +96,12 @@ def build_fleet_checks(run: Run, group: GroupSettings, image: ImageSettings, ses
     Raises UsageError when the group's private key or the specs are not there.
     """
     project, stop, selection = run.project, run.stop, run.selection
-    login = Login(image.ssh_username, checked_private_key(project, group), project / ".goldfleet" / "known_hosts")
     machines = Ec2(session.ec2())
     images = tuple(sorted(load_settings(project).images))
     world = World(
         machines=machines,
         wanted=WantedSource(Ssm(session.ssm()), images, image.variables),
-        reach=Reach(login, machines, StoppableClock(SystemClock(), stop)),
+        reach=build_reach(run, group, image, session),
         jobs=JobProcess(os.environ, stop),
     )
     specs = Specs(
@@ -109,7 +114,7 @@ def build_fleet_checks(run: Run, group: GroupSettings, image: ImageSettings, ses
     if not specs.path.exists():
         raise UsageError(f"{FILE_NAME}: specs: seen {image.specs!r}, which does not exist in {project}.")
     way = Job(
-        limits=Limits(login_seconds=LOGIN_SECONDS),
+        limits=Limits(login_seconds=LOGIN_SECONDS, sessions=MOST_TUNNELS if group.verify_transport == "eice" else 0),
         first=(wait_for_boot_command(BOOT_SECONDS),),
         is_shared=selection.is_shared,
         is_proven=selection.is_proven,
@@ -118,6 +123,24 @@ def build_fleet_checks(run: Run, group: GroupSettings, image: ImageSettings, ses
     return FleetChecks(
         world, specs, way, Reporting(report_folder(project, run.run_id), run.subject, run.is_whole), stop
     )
+
+
+def build_reach(run: Run, group: GroupSettings, image: ImageSettings, session: AwsSession) -> Reach:
+    """Return how a group's servers are reached, as its settings have it.
+
+    Raises UsageError when the private key is no file, or there is no AWS CLI and tunnels need it.
+    """
+    profile, region = "" if session.profile == "default" else session.profile, session.region
+    if group.verify_transport == "ssm":
+        return SsmReach(lambda one: SsmHost(one.instance_id, one.address, run.group, profile, region))
+    tunnels = None
+    if group.verify_transport == "eice":
+        if which("aws") is None:
+            raise UsageError("--transport eice needs the AWS CLI, which is not on PATH.", "Install its version 2.")
+        tunnels = Tunnels(profile=profile, region=region)
+    key, known_hosts = checked_private_key(run.project, group), run.project / ".goldfleet" / "known_hosts"
+    clock = StoppableClock(SystemClock(), run.stop)
+    return SshReach(Login(image.ssh_username, key, known_hosts), Ec2(session.ec2()), clock, tunnels)
 
 
 def verify_group(
@@ -129,11 +152,13 @@ def verify_group(
     """
     stop = stop or StopFlag()
     settings = load_settings(request.project)
-    group = with_options(settings.pick_group(request.group), {"ssh_private_key": request.ssh_private_key})
+    options = {"ssh_private_key": request.ssh_private_key, "verify_transport": request.transport}
+    group = with_options(settings.pick_group(request.group), options)
     _, image = settings.pick_image_of(request.group)
     selection = request.selection
     is_whole = not (selection.marker or selection.keyword or selection.fails_fast) and request.choice == ALL
-    run = Run(request.project, new_run_id(SystemClock()), stop, selection, request.group, is_whole)
+    all_of = request.group if request.choice == ALL else ""
+    run = Run(request.project, new_run_id(SystemClock()), stop, selection, request.group, is_whole, all_of)
     checks = build_fleet_checks(run, group, image, session)
     with catch_signals(stop):
         groups = AutoScaling(session.autoscaling())

@@ -16,7 +16,7 @@ from goldfleet.verify.fleet import FleetChecks, WantedSource, World
 from goldfleet.verify.job import Job, JobResults, ServerChecks, Spent
 from goldfleet.verify.job_process import Specs
 from goldfleet.verify.model import CheckOutcome, CheckResult
-from goldfleet.verify.reach import HOST_KEY_SECONDS, Login, Reach
+from goldfleet.verify.reach import HOST_KEY_SECONDS, Login, SshReach
 from goldfleet.verify.reports import Reporting, report_folder
 from goldfleet.verify.variables import encode_variables
 from tests.doubles.clock import VirtualClock
@@ -99,7 +99,7 @@ class Bench:
         """Have these do the jobs."""
         self.jobs = jobs
         wanted = WantedSource(self.parameters, ("app",), {"x": "today"})
-        reach = Reach(Login("admin", "", Path("/no/such/file")), self.machines, self.clock)
+        reach = SshReach(Login("admin", "", Path("/no/such/file")), self.machines, self.clock)
         world = World(self.machines, wanted, reach, jobs)
         self.checks = FleetChecks(
             world, Specs(Path("/specs"), Path("/")), self._way, Reporting(self.folder, "web"), self.stop

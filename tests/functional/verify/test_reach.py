@@ -4,15 +4,15 @@ from pathlib import Path
 
 from goldfleet.aws.errors import ThingIsGoneError
 from goldfleet.aws.model import Instance
-from goldfleet.transport.model import SshHost
-from goldfleet.verify.reach import HOST_KEY_SECONDS, Login, Reach, Unreachable
+from goldfleet.transport.model import SshHost, SsmHost
+from goldfleet.verify.reach import HOST_KEY_SECONDS, Login, SshReach, SsmReach, Tunnels, Unreachable
 from tests.doubles.clock import VirtualClock
 from tests.doubles.machines import RunningMachines, machines_of
 
 
-def reach(folder: Path, machines: RunningMachines, clock: VirtualClock | None = None) -> Reach:
+def reach(folder: Path, machines: RunningMachines, clock: VirtualClock | None = None) -> SshReach:
     """Return the way to these machines."""
-    return Reach(Login("admin", "/key", folder / "known_hosts"), machines, clock or VirtualClock())
+    return SshReach(Login("admin", "/key", folder / "known_hosts"), machines, clock or VirtualClock())
 
 
 def known(machines: RunningMachines) -> Instance:
@@ -67,3 +67,23 @@ def test_instance_that_ends_meanwhile_is_unreachable(tmp_path: Path) -> None:
     machines = machines_of("i-1")
     machines.faults = {"i-1": ThingIsGoneError("gone", code="InvalidInstanceID.NotFound")}
     assert reach(tmp_path, machines).wait(known(machines)) == Unreachable("the instance does not exist any more")
+
+
+def test_tunnel_leads_to_the_instance_and_the_key_is_still_the_consoles(tmp_path: Path) -> None:
+    machines = machines_of("i-1")
+    tunnels = Tunnels(profile="work", region="eu-west-1")
+    found = SshReach(Login("admin", "", tmp_path), machines, VirtualClock(), tunnels).look(known(machines))
+    assert isinstance(found, SshHost)
+    assert found.proxy_command == (
+        *("aws", "ec2-instance-connect", "open-tunnel", "--instance-id", "i-1"),
+        *("--profile", "work", "--region", "eu-west-1"),
+    )
+    assert found.known_hosts.startswith("10.0.0.1 ssh-ed25519 AAAA")
+
+
+def test_managed_node_needs_no_host_key() -> None:
+    machines = machines_of("i-1")
+    machines.silent = ("i-1",)
+    reach = SsmReach(lambda instance: SsmHost(instance.instance_id, instance.address, "web"))
+    assert reach.look(known(machines)) == reach.wait(known(machines)) == SsmHost("i-1", "10.0.0.1", "web")
+    assert reach.look(known(machines_of("i-1", state="stopped"))) == Unreachable("the instance is stopped")
