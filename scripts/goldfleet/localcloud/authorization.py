@@ -48,7 +48,12 @@ def enforce_role_policies() -> None:
 def may(access_key_id: str, action: str, resource: str | None) -> bool:
     """Say whether the owner of a key may do an action (`service:Action`) on a resource's ARN."""
     role = _role(access_key_id)
-    return role is None or is_allowed(statements_of(_documents(role)), action, resource)
+    return role is None or is_allowed(statements_of(_documents(_role_name(role))), action, resource)
+
+
+def role_may(role_name: str, action: str) -> bool:
+    """Say whether a role, whoever has assumed it, may do an action on any resource."""
+    return is_allowed(statements_of(_documents(role_name)), action, "*")
 
 
 def _role(access_key_id: str) -> Any:
@@ -61,7 +66,7 @@ def _authorize(self: Any, iam_request_class: type, resource: str = "*") -> None:
     if role is None:
         return
     action, resources = _request(self, iam_request_class, resource)
-    statements = statements_of(_documents(role))
+    statements = statements_of(_documents(_role_name(role)))
     if all(is_allowed(statements, action, target) for target in resources):
         return
     if action.startswith("s3:"):
@@ -85,8 +90,12 @@ def _request(response: Any, iam_request_class: type, resource: str) -> tuple[str
     return f"{service}:{operation}", resources_of(service, response.region, parameters)
 
 
-def _documents(role: Any) -> list[str]:
-    backend, role_name = iam_backends[ACCOUNT_ID]["aws"], role.role_arn.split("/")[-1]
+def _role_name(assumed: Any) -> str:
+    return str(assumed.role_arn.split("/")[-1])
+
+
+def _documents(role_name: str) -> list[str]:
+    backend = iam_backends[ACCOUNT_ID]["aws"]
     inline = [backend.get_role_policy(role_name, name)[1] for name in backend.list_role_policies(role_name)]
     attached, _ = backend.list_attached_role_policies(role_name)
     return [*inline, *(_default_version(policy) for policy in attached)]

@@ -72,7 +72,7 @@ class Machines:
         container_id = self._inspect(instance_id, "{{.Id}}")
         self.podman.wait_until_cleaned_up(container_id)
         self.podman.run("init", name)
-        pid = self._pid(instance_id)
+        pid = self.pid(instance_id)
         firewall.enforce(pid, table)
 
         def settle() -> None:
@@ -84,11 +84,12 @@ class Machines:
 
     def enforce(self, instance_id: str, table: str) -> None:
         """Replace a machine's packet filters; nothing happens when it is not running."""
-        pid = self._pid(instance_id)
+        pid = self.pid(instance_id)
         if pid > 0:
             firewall.enforce(pid, table)
 
-    def _pid(self, instance_id: str) -> int:
+    def pid(self, instance_id: str) -> int:
+        """Return the host's id of the machine's first process, another in each run of it; 0 when it does not run."""
         return int(self._inspect(instance_id, "{{.State.Pid}}") or 0)
 
     def _inspect(self, instance_id: str, template: str) -> str:

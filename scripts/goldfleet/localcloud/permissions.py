@@ -33,8 +33,20 @@ def resources_of(service: str, region: str, parameters: dict[str, Any]) -> list[
         return [_secret(region, parameters["SecretId"])] if "SecretId" in parameters else [None]
     if service != "ssm":
         return [None]
+    if "DocumentName" in parameters:
+        return _command(region, parameters)
     names = [*parameters.get("Names", []), *(parameters[key] for key in ("Name", "Path") if key in parameters)]
     return [f"arn:aws:ssm:{region}:{ACCOUNT_ID}:parameter/{name.lstrip('/')}" for name in names] or [None]
+
+
+def _command(region: str, parameters: dict[str, Any]) -> list[str | None]:
+    """Return what a command is sent with and to; of targets every instance, since a policy's conditions are not evaluated.
+
+    Source: Service authorization reference, AWS Systems Manager, SendCommand. The documents that AWS owns have no account.
+    """
+    document = f"arn:aws:ssm:{region}::document/{parameters['DocumentName'].rpartition('/')[2]}"
+    instances = parameters.get("InstanceIds") or ["*"]
+    return [document, *(f"arn:aws:ec2:{region}:{ACCOUNT_ID}:instance/{one}" for one in instances)]
 
 
 def _secret(region: str, secret_id: str) -> str:

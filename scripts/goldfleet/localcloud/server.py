@@ -35,6 +35,7 @@ from goldfleet.localcloud.machines import Machines
 from goldfleet.localcloud.metadata import MetadataService
 from goldfleet.localcloud.names import Names, host_resolvers
 from goldfleet.localcloud.podman import Podman, probe
+from goldfleet.localcloud.ssm import install as run_command
 from goldfleet.localcloud.state import ACCOUNT_ID, REGION, CloudState, StateFolder, cache_folder
 
 IP_FREEBIND = 15  # linux/in.h; Python's socket module does not name it
@@ -101,6 +102,7 @@ class LocalCloudServer:
         self._state: CloudState = state
         self._servers: list[Any] = []
         self._engine: autoscaling.Engine | None = None
+        self._commands: run_command.Schedule | None = None
 
     def start(self) -> None:
         """Build the extended moto and open every listener."""
@@ -111,6 +113,8 @@ class LocalCloudServer:
         targets = elbv2.install(world, self._folder)
         self._engine = autoscaling.install(backend, targets, targets.require, world.lock)
         self._engine.start()
+        self._commands = run_command.install(world, backend)
+        self._commands.start()
         enforce_role_policies()
         self._issue_operator_key()
         gate = self._gate(world.lock)
@@ -125,6 +129,8 @@ class LocalCloudServer:
         """Close every listener."""
         if self._engine is not None:
             self._engine.stop()
+        if self._commands is not None:
+            self._commands.stop()
         for server in self._servers:
             threading.Thread(target=server.shutdown, daemon=True).start()
 

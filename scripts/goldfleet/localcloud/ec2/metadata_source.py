@@ -67,7 +67,7 @@ class MotoMetadataSource:
         return held
 
     def _role(self, instance: Any) -> Any:
-        profile = _profile(instance)
+        profile = profile_of(instance)
         return profile.roles[0] if profile is not None and profile.roles else None
 
     def _describe(self, instance: Any) -> InstanceMetadata:
@@ -76,7 +76,7 @@ class MotoMetadataSource:
         if instance.metadata_options.instance_metadata_tags == "enabled":
             categories |= {f"tags/instance/{tag['key']}": tag["value"] for tag in instance.get_tags()}
         if role is not None:
-            profile = _profile(instance)
+            profile = profile_of(instance)
             categories["iam/info"] = f'{{"Code": "Success", "InstanceProfileArn": "{profile.arn}"}}'
         return InstanceMetadata(
             http_endpoint=instance.metadata_options.http_endpoint or "enabled",
@@ -137,7 +137,8 @@ class MotoMetadataSource:
         }
 
 
-def _profile(instance: Any) -> Any:
+def profile_of(instance: Any) -> Any:
+    """Return moto's record of an instance's profile, None where it has none."""
     association = instance.ec2_backend.iam_instance_profile_associations.get(instance.id)
     if association is None:
         return None

@@ -1,0 +1,129 @@
+"""The Agent port: amazon-ssm-agent's aws:runShellScript, played by `podman exec`.
+
+As the agent does it: the commands become a file `_script.sh` in the orchestration folder, which `sh -c` runs as root, so that a
+first line `#!/bin/bash` counts; the working folder is the agent's own, /usr/bin, unless another is asked for; there is no HOME;
+the time-out kills the script's whole process group. That file stays. Source: amazon-ssm-agent, plugins/runscript, executers,
+packaging/linux/amazon-ssm-agent.service.
+"""
+
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from typing import IO
+
+from goldfleet.errors import GoldfleetError
+from goldfleet.localcloud.machines import Machines
+from goldfleet.localcloud.ssm.model import Result
+from goldfleet.localcloud.ssm.output import STDERR_LIMIT, STDOUT_LIMIT, stderr_content, stdout_content
+from goldfleet.localcloud.ssm.ports import Ran, Script
+from goldfleet.localcloud.state import REGION
+
+ORCHESTRATION = (
+    "/var/lib/amazon/ssm/{instance_id}/document/orchestration/{command_id}/awsrunShellScript/0.awsrunShellScript"
+)
+WORKING_DIRECTORY = "/usr/bin"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+KILLED = 137  # 128 + SIGKILL; what the agent reports of a script that it stopped
+LATE_SECONDS = 30.0  # how long podman may take beyond the script's own time-out
+LOOK_SECONDS = 0.2
+
+# $1 folder, $2 working folder, $3 seconds; the script comes on standard input. The agent is a service, so the message bus is
+# there when it starts. `timeout` leads a process group of its own, the one of $$, and kills it; so does `kill` below.
+RUN = """
+tries=0; while [ ! -S /run/dbus/system_bus_socket ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+umask 077; mkdir -p "$1" && cat > "$1/_script.sh" && chmod 700 "$1/_script.sh" || exit 1
+cd "$2" || exit 1
+echo $$ > "$1/pid"
+exec timeout --signal=KILL "$3" sh -c "$1/_script.sh" < /dev/null
+"""
+KILL = 'kill -KILL -- "-$(cat "$1/pid")"'
+TIDY = 'rm -f "$1/pid"'
+
+
+@dataclass(frozen=True)
+class PodmanAgent:
+    """Runs scripts in machines."""
+
+    machines: Machines
+
+    def run(self, instance_id: str, script: Script, *, keep_output: bool) -> Ran | None:
+        """Run a script to its end; None when the machine ended meanwhile or runs anew, so that nobody can tell."""
+        before = self._pid(instance_id)
+        if before == 0:
+            return None
+        folder = ORCHESTRATION.format(instance_id=instance_id, command_id=script.command_id)
+        began = time.monotonic()
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
+            code = self._execute(instance_id, script, folder, out, error)
+            if self._pid(instance_id) != before:
+                return None
+            self._exec(instance_id, TIDY, folder)
+            was_stopped = code == KILLED
+            result = Result(
+                code=code,
+                stdout=stdout_content(_read(out, STDOUT_LIMIT)),
+                stderr=stderr_content(_read(error, STDERR_LIMIT), 0 if was_stopped else code),
+                timed_out=was_stopped and time.monotonic() - began >= script.timeout_seconds,
+                cancelled=was_stopped and script.cancelled.is_set(),
+            )
+            output = {"stdout": _read(out), "stderr": _read(error)} if keep_output else {}
+        return Ran(result, output)
+
+    def _execute(
+        self, instance_id: str, script: Script, folder: str, out: IO[bytes], error: IO[bytes]
+    ) -> int:  # fmt: skip
+        """Run the script and return its exit code, KILLED when its time was over or it was cancelled."""
+        variables = {"PATH": PATH, "AWS_SSM_INSTANCE_ID": instance_id, "AWS_SSM_REGION_NAME": REGION}
+        arguments = [folder, script.working_directory or WORKING_DIRECTORY, str(script.timeout_seconds)]
+        process = subprocess.Popen(
+            [
+                *self._podman("exec", "--interactive", self.machines.name(instance_id)),
+                "env", "-i", *(f"{name}={value}" for name, value in variables.items()), "/bin/sh", "-c", RUN, "run", *arguments,
+            ],
+            stdin=subprocess.PIPE, stdout=out, stderr=error, start_new_session=True,
+        )  # fmt: skip
+        threading.Thread(target=_feed, args=(process, script.text.encode()), daemon=True).start()
+        deadline = time.monotonic() + script.timeout_seconds + LATE_SECONDS
+        while process.poll() is None:
+            if script.cancelled.is_set():
+                self._exec(instance_id, KILL, folder)
+            if time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+                return KILLED
+            try:
+                process.wait(LOOK_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+        return process.returncode
+
+    def _exec(self, instance_id: str, command: str, folder: str) -> None:
+        """Run a small command of the agent's own in a machine; what it says and whether it fails is of no interest."""
+        arguments = self._podman("exec", self.machines.name(instance_id), "/bin/sh", "-c", command, "agent", folder)
+        subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=LATE_SECONDS)
+
+    def _podman(self, *arguments: str) -> list[str]:
+        return ["podman", *self.machines.podman.settings.global_options(), *arguments]
+
+    def _pid(self, instance_id: str) -> int:
+        try:
+            return self.machines.pid(instance_id)
+        except GoldfleetError:  # the machine is gone
+            return 0
+
+
+def _feed(process: subprocess.Popen[bytes], text: bytes) -> None:
+    """Write a process's standard input; one that ends before it has read it is no error here."""
+    try:
+        if process.stdin is not None:
+            with process.stdin as stream:
+                stream.write(text)
+    except BrokenPipeError:
+        return
+
+
+def _read(stream: IO[bytes], limit: int = -1) -> bytes:
+    stream.seek(0)
+    return stream.read(limit)
