@@ -99,6 +99,7 @@ _CLASSES: tuple[tuple[type[AwsError], tuple[str, ...]], ...] = (
             "InvalidLaunchTemplateId.Malformed",
             "InvalidLaunchTemplateId.NotFound",
             "InvalidLaunchTemplateId.VersionNotFound",
+            "InvalidInstanceId",
             "InvocationDoesNotExist",
             "ParameterNotFound",
             "ParameterVersionNotFound",

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mypy_boto3_ssm import SSMClient
-    from mypy_boto3_ssm.type_defs import CommandInvocationTypeDef
+    from mypy_boto3_ssm.type_defs import CommandInvocationTypeDef, InstanceInformationStringFilterTypeDef
 
 MOST_INSTANCE_IDS = 50
 """Source: API reference, SendCommand, `InstanceIds`."""
@@ -48,6 +48,8 @@ class RunCommand:
 
         They are named by id, at most MOST_INSTANCE_IDS, or are all of an Auto Scaling group. Whatever it comes to on one node,
         all others run it, too. A node that does not fetch it within SHORTEST_DELIVERY_SECONDS does not run it.
+
+        Raises ThingIsGoneError when one of the ids is none of a managed node: then nobody runs it.
         """
         who = group or f"{len(instance_ids)} instances"
         tag = [{"Key": "tag:aws:autoscaling:groupName", "Values": [group]}]
@@ -63,6 +65,16 @@ class RunCommand:
                 MaxErrors="100%",
             )
         return answer["Command"]["CommandId"]
+
+    def online(self, instance_ids: "Sequence[str]") -> set[str]:
+        """Return those of at most MOST_INSTANCE_IDS nodes whose agent is online."""
+        wanted: list[InstanceInformationStringFilterTypeDef] = [
+            {"Key": "InstanceIds", "Values": list(instance_ids)},
+            {"Key": "PingStatus", "Values": ["Online"]},
+        ]
+        with explained("DescribeInstanceInformation"):
+            answer = self._client.describe_instance_information(Filters=wanted, MaxResults=MOST_A_PAGE)
+        return {one["InstanceId"] for one in answer["InstanceInformationList"]}
 
     def status(self, command_id: str) -> str:
         """Return a command's status, "" where it is not known yet."""

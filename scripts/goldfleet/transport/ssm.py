@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from goldfleet.aws.errors import ThingIsGoneError
 from goldfleet.aws.run_command import (
     GOT_CHARACTERS,
     MOST_BYTES,
@@ -53,6 +54,7 @@ class Commands(Protocol):
     """Run Command; goldfleet.aws.run_command.RunCommand is it."""
 
     def send(self, script: str, seconds: int, *, instance_ids: Sequence[str] = (), group: str = "") -> str: ...
+    def online(self, instance_ids: Sequence[str]) -> set[str]: ...
     def status(self, command_id: str) -> str: ...
     def page(self, command_id: str, token: str = "") -> tuple[list[Invocation], str]: ...
     def output(self, command_id: str, instance_id: str) -> str: ...
@@ -143,7 +145,8 @@ class SsmTransport:
                 self._send(batch)
             self._wait(batches)
             for batch in batches:
-                self._read(batch)
+                if batch.command_id:
+                    self._read(batch)
         except AwsError as error:
             for batch in batches:
                 left = [one for one in batch.names if one not in batch.replies and one not in batch.trouble]
@@ -172,18 +175,31 @@ class SsmTransport:
         return [_Batch(questions, tuple(names[start : start + size]), group) for start in starts]
 
     def _send(self, batch: _Batch) -> None:
+        """Have a batch's servers run its command; where one of them is no managed node, all others."""
+        ids = {} if batch.group else {self._hosts[name].instance_id: name for name in batch.names}
+        try:
+            self._send_to(batch, list(ids))
+        except ThingIsGoneError:
+            self._call()
+            online = self._commands.online(list(ids))
+            batch.trouble |= {name: NOT_MANAGED for one, name in ids.items() if one not in online}
+            if online:
+                self._send_to(batch, [one for one in ids if one in online])
+
+    def _send_to(self, batch: _Batch, instance_ids: Sequence[str]) -> None:
         script, seconds = self._script(batch.questions), int(self._limits.answers_seconds)
-        ids = () if batch.group else tuple(self._hosts[name].instance_id for name in batch.names)
-        batch.command_id = self._commands.send(script, seconds, instance_ids=ids, group=batch.group)
+        self._cost += Cost(api_calls=1)
+        batch.command_id = self._commands.send(script, seconds, instance_ids=instance_ids, group=batch.group)
         self._running.add(batch.command_id)
-        self._cost += Cost(api_calls=1, bytes_sent=len(script) * len(batch.names))
+        self._cost += Cost(bytes_sent=len(script) * len(batch.names))
 
     def _wait(self, batches: Sequence[_Batch]) -> None:
         """Wait until commands are over, or should be."""
         deadline = self._clock.monotonic() + SHORTEST_DELIVERY_SECONDS + self._limits.answers_seconds
-        waiting = [batch.command_id for batch in batches]
+        waiting = [batch.command_id for batch in batches if batch.command_id]
         for pause in pauses():
-            self._clock.sleep(pause)
+            if waiting:
+                self._clock.sleep(pause)
             waiting = [one for one in waiting if self._look(one) not in OVER]
             if not waiting or self._clock.monotonic() > deadline:
                 return
@@ -205,7 +221,7 @@ class SsmTransport:
             for invocation in page:
                 if name := names.pop(invocation.instance_id, ""):  # others are of the same group, and not asked
                     self._take(batch, name, invocation)
-        batch.trouble |= dict.fromkeys(names.values(), NOT_MANAGED)
+        batch.trouble |= {name: NOT_MANAGED for name in names.values() if name not in batch.trouble}
 
     def _take(self, batch: _Batch, name: str, invocation: Invocation) -> None:
         if invocation.status != "Success":
