@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from goldfleet.errors import GoldfleetError
+    from goldfleet.verify.budget import Budget
     from goldfleet.verify.model import HostResult
-    from goldfleet.verify.wiring import GroupReport
+    from goldfleet.verify.wiring import Report
 
 MOST_CHECKS_NAMED = 20
 LONGEST_MESSAGE = 160
@@ -33,8 +34,25 @@ _BAD_VERDICTS = ("failed", "unreachable", "not checked")
 
 
 def verify(
-    group: Annotated[str, typer.Argument(help="Auto Scaling group whose servers are checked.")],
+    group: Annotated[str | None, typer.Argument(help="Auto Scaling group whose servers are checked.")] = None,
     *,
+    hosts: Annotated[
+        str,
+        typer.Option(
+            metavar="LIST",
+            help="Check these servers instead, such as web1,admin@10.0.0.4:2222, with the host keys of known_hosts; with "
+            "--inventory, those that this pattern names.",
+        ),
+    ] = "",
+    inventory: Annotated[
+        str, typer.Option(metavar="FILE", help="Check the servers of an Ansible inventory, with its variables.")
+    ] = "",
+    specs: Annotated[
+        str, typer.Option(metavar="PATH", help="Specs for servers of no group; the default is the image's.")
+    ] = "",
+    image: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Image of goldfleet.toml that servers of no group are of.")
+    ] = None,
     keyword: Annotated[str, typer.Option("-k", help="Only checks whose names match; pytest's -k.")] = "",
     marker: Annotated[str, typer.Option("-m", help="Only checks with these markers; pytest's -m.")] = "",
     only_image: Annotated[str, typer.Option(help="Only servers that were launched from this AMI.")] = "",
@@ -47,13 +65,21 @@ def verify(
     prove: Annotated[
         bool, typer.Option("--prove", help="Afterwards run each check for each server, and fail where it differs.")
     ] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=NUMBER,...",
+            help="Fail when the run has cost more: connections, sessions, bytes, api_calls a server, server_ms a check.",
+        ),
+    ] = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="End with the first server that is not good.")] = False,
     transport: Annotated[
         str | None,
         typer.Option(
-            metavar="ssh|ssm|eice",
+            metavar="ssh|ssm|eice|local",
             help="How servers are reached: over SSH, by Systems Manager's Run Command, or over SSH through an EC2 Instance "
-            "Connect Endpoint; the default is the group's in goldfleet.toml, else ssh.",
+            "Connect Endpoint; the default is the group's in goldfleet.toml, else ssh. local is this server itself, and no "
+            "group.",
         ),
     ] = None,
     ssh_private_key: KeyOption = None,
@@ -62,7 +88,7 @@ def verify(
     region: RegionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the servers of a group that are in service with the image's specs.
+    """Check the servers of a group that are in service, or servers that are named, with the image's specs.
 
     All servers are asked at once, by one session each. A check is run once for all servers that answer alike in what it
     looks at.
@@ -72,19 +98,48 @@ def verify(
     from pathlib import Path
 
     from goldfleet.aws.session import open_session
+    from goldfleet.verify.budget import parse_budget
     from goldfleet.verify.members import ALL, Choice, parse_sample
-    from goldfleet.verify.wiring import GroupRequest, Selection, verify_group
+    from goldfleet.verify.wiring import GroupRequest, NamedRequest, Selection, verify_group, verify_named
 
+    most = parse_budget(budget) if budget is not None else {}
     wanted = parse_sample(sample) if sample is not None else None
     choice = Choice(only_image, wanted, random.SystemRandom().sample) if only_image or wanted else ALL
     selection = Selection(marker, keyword, is_shared=not no_memo, is_proven=prove, fails_fast=fail_fast)
-    request = GroupRequest(Path(project).resolve(), group, selection, ssh_private_key, choice, transport)
-    report = verify_group(request, open_session(profile, region), print_line)
+    check_servers_are_named_once(group, hosts or inventory, transport, choice == ALL, specs or image)
+    folder = Path(project).resolve()
+    if group is not None:
+        request = GroupRequest(folder, group, selection, ssh_private_key, choice, transport)
+        report = verify_group(request, open_session(profile, region), print_line)
+    else:
+        report = verify_named(
+            NamedRequest(folder, hosts, inventory, specs, image, selection, ssh_private_key), print_line
+        )
     if junit is not None:
         write_junit(report, Path(junit))
     if html is not None:
         write_html(report, Path(html))
-    show_report(report, as_json)
+    show_report(report, as_json, most)
+
+
+def check_servers_are_named_once(
+    group: str | None, named: str, transport: str | None, is_all: bool, only_named: str | None
+) -> None:
+    """Raise UsageError unless the servers are those of a group, or those that are named, or this one; and nothing of both."""
+    from goldfleet.errors import UsageError
+
+    is_local = transport == "local"
+    if [group is not None, bool(named), is_local].count(True) != 1:
+        raise UsageError(
+            "Wanted one of: an Auto Scaling group, --hosts or --inventory, --transport local.",
+            "See `goldfleet verify --help`.",
+        )
+    if group is not None and only_named:
+        raise UsageError("--specs and --image are for servers of no group: a group's are those of goldfleet.toml.")
+    if group is None and not is_all:
+        raise UsageError("--only-image and --sample are for the servers of a group.")
+    if named and transport not in (None, "ssh"):
+        raise UsageError(f"--transport {transport} is for the servers of a group: others are reached over SSH.")
 
 
 _lock = threading.Lock()
@@ -96,7 +151,7 @@ def print_line(instance_id: str, line: str) -> None:
         print(f"{instance_id} | {line}", file=sys.stderr, flush=True)
 
 
-def write_junit(report: "GroupReport", file: "Path") -> None:
+def write_junit(report: "Report", file: "Path") -> None:
     """Write the JUnit file for all servers to a file of the user's choice.
 
     Raises UsageError when it cannot be written.
@@ -110,7 +165,7 @@ def write_junit(report: "GroupReport", file: "Path") -> None:
         raise UsageError(f"--junit {file} cannot be written: {error.strerror or error}.") from error
 
 
-def write_html(report: "GroupReport", file: "Path") -> None:
+def write_html(report: "Report", file: "Path") -> None:
     """Copy the page to a file of the user's choice.
 
     Raises UsageError when it cannot be written.
@@ -127,21 +182,26 @@ def write_html(report: "GroupReport", file: "Path") -> None:
         raise UsageError(f"--html {file} cannot be written: {error.strerror or error}.") from error
 
 
-def show_report(report: "GroupReport", as_json: bool) -> None:
+def show_report(report: "Report", as_json: bool, budget: "Budget | None" = None) -> None:
     """Print what was found.
 
-    Raises UnfinishedError when a server is not proven, or the run ended before its end.
+    Raises UnfinishedError when a server is not proven, the run ended before its end, or has cost more than it may.
     """
-    facts = report_document(report)
+    from goldfleet.verify.budget import exceeded
+
+    over = exceeded(report.verdict, budget or {})
+    facts = {**report_document(report), "over_budget": list(over)}
     if not as_json:
         print_report(report)
-    if error := what_went_wrong(report):
+        for line in over:
+            print(f"over budget: {line}")
+    if error := what_went_wrong(report, over):
         raise UnfinishedError(error, facts)
     if as_json:
         print_json(facts)
 
 
-def report_document(report: "GroupReport") -> dict[str, Any]:
+def report_document(report: "Report") -> dict[str, Any]:
     """Return what was found as plain JSON values."""
     from goldfleet.verify.reports import verdict_document
 
@@ -155,7 +215,7 @@ def report_document(report: "GroupReport") -> dict[str, Any]:
     }
 
 
-def print_report(report: "GroupReport") -> None:
+def print_report(report: "Report") -> None:
     """Print a table of the servers, what is wrong with each, and who was not checked."""
     from goldfleet.verify.members import not_checked
     from goldfleet.verify.model import CheckOutcome
@@ -166,9 +226,9 @@ def print_report(report: "GroupReport") -> None:
         headings,
         (
             (
-                host.instance_id,
+                host.instance_id or "-",
                 host.host,
-                host.image_id,
+                host.image_id or "-",
                 host.verdict,
                 str(host.count(CheckOutcome.PASSED)),
                 str(len(host.bad)),
@@ -187,7 +247,7 @@ def print_report(report: "GroupReport") -> None:
         print(f"differs: {line}")
     for host in hosts:
         if why := host.unreachable or host.not_run:
-            print(f"{host.instance_id} {host.verdict}: {why}")
+            print(f"{host.instance_id or host.host} {host.verdict}: {why}")
     print_failed_checks(hosts)
     print(f"reports: {report.verdict.report_folder}")
 
@@ -198,7 +258,7 @@ def print_failed_checks(hosts: "Sequence[HostResult]") -> None:
     for host in hosts:
         for check in host.bad:
             said = (check.message.splitlines() or [check.outcome.value])[0]
-            failed.setdefault(check.name, []).append((host.instance_id, said))
+            failed.setdefault(check.name, []).append((host.instance_id or host.host, said))
     for name, found in list(failed.items())[:MOST_CHECKS_NAMED]:
         instances = ", ".join(instance_id for instance_id, _ in found)
         print(f"failed: {name} on {instances}:", f"    {found[0][1][:LONGEST_MESSAGE]}", sep="\n")
@@ -206,26 +266,31 @@ def print_failed_checks(hosts: "Sequence[HostResult]") -> None:
         print(f"failed: {len(failed) - MOST_CHECKS_NAMED} more checks, see the reports")
 
 
-def what_went_wrong(report: "GroupReport") -> "GoldfleetError | None":
-    """Return the error with which the command ends, or None when every server is proven."""
+def what_went_wrong(report: "Report", over_budget: "Sequence[str]" = ()) -> "GoldfleetError | None":
+    """Return the error with which the command ends, or None when every server is proven, at a cost that is allowed."""
     from goldfleet.errors import StoppedError, VerificationError
 
     hosts = report.verdict.hosts
+    servers = f"servers of {report.group}" if report.group else "servers"
     if isinstance(report.error, StoppedError):
-        done = f"Servers of {report.group} checked before: {len(hosts)}."
+        done = f"S{servers[1:]} checked before: {len(hosts)}."
         return StoppedError(f"{report.error.message} {done}", "Their reports are kept; run again for the others.")
-    if report.error is not None or report.verdict.is_good:
+    if report.error is not None:
         return report.error
+    if report.verdict.is_good:
+        return (
+            VerificationError(f"The run has cost more than it may: {'; '.join(over_budget)}.") if over_budget else None
+        )
     wrong = [host for host in hosts if not host.is_good]
     if not wrong and report.verdict.differing:
         return VerificationError(
-            f"Of the verdicts that servers of {report.group} shared, {len(report.verdict.differing)} are not what the checks "
-            "come to by themselves.",
+            f"Of the verdicts that {servers} shared, {len(report.verdict.differing)} are not what the checks come to by "
+            "themselves.",
             "Such a check rests on something that it does not ask its server; see the reports, and run with --no-memo.",
         )
     counts = {verdict: sum(host.verdict == verdict for host in wrong) for verdict in _BAD_VERDICTS}
     told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
     return VerificationError(
-        f"{len(wrong)} of {len(hosts)} servers of {report.group} are not proven: {told}.",
+        f"{len(wrong)} of {len(hosts)} {servers} are not proven: {told}.",
         f"All that they said is in {report.verdict.report_folder}.",
     )

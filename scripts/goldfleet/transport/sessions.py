@@ -16,6 +16,8 @@ from goldfleet.transport.protocol import AnswerReader, GarbageError, agent_sourc
 
 T = TypeVar("T")
 READ_BYTES = 256 * 1024
+LAST_WORDS_SECONDS = 5.0
+"""How long a session that is over may take to say why."""
 
 
 class UnreachedError(Exception):
@@ -166,7 +168,7 @@ class Sessions(ABC):
 
     async def _why_it_ended(self, session: Session, questions: Sequence[str], answers: Mapping[str, Answer]) -> str:
         with contextlib.suppress(asyncio.TimeoutError, *self.lost):
-            said = await asyncio.wait_for(session.process.stderr.read(), 1)
+            said = await asyncio.wait_for(session.process.stderr.read(), LAST_WORDS_SECONDS)
             if line := (said.decode("utf-8", "replace").strip() or session.reader.said_instead()):
                 return f"the session ended: {line.splitlines()[-1]}"
         return f"the session ended early; {_stuck_at(questions, answers)}"

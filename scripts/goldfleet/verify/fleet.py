@@ -17,7 +17,7 @@ from goldfleet.aws.model import Instance
 from goldfleet.aws.ssm import MOST_NAMES_A_CALL
 from goldfleet.stop import StopFlag
 from goldfleet.transport.model import Cost, Host
-from goldfleet.verify.job import Job, ServerChecks, Spent
+from goldfleet.verify.job import ENDED_FAST, Job, ServerChecks, Spent, checks_of
 from goldfleet.verify.job_process import Specs
 from goldfleet.verify.model import HostResult, Verdict
 from goldfleet.verify.ports import Jobs, Machines, Parameters
@@ -31,8 +31,6 @@ Way = Host | Unreachable | None
 """How an instance is reached; None while nobody knows."""
 
 RUNNING = "running"
-UNPROVEN = "the run was stopped before all verdicts were proven (--prove)"
-ENDED_FAST = "the run ended with the first server that is not good (--fail-fast)"
 MOST_CONSOLES = 8
 MOST_JOBS = 4
 MOST_IDS_A_CALL = 200
@@ -163,10 +161,7 @@ class FleetChecks:
             self._remarks.update(dict.fromkeys(found.remarks))
             self._differing.update(dict.fromkeys(found.differing))
             self._cost += found.spent.cost if found.spent is not None else Cost()
-        why = found.failure or (ENDED_FAST if found.spent is not None else "")
-        servers = {one: ServerChecks(not_run=why) for one in hosts if why} | dict(found.servers)
-        if self._way.is_proven and found.spent is None:  # what is not proven to its end is not proven
-            servers = {one: replace(checks, not_run=found.failure or UNPROVEN) for one, checks in servers.items()}
+        servers = checks_of(found, hosts, is_proven=self._way.is_proven)
         try:
             servers |= self._gone(found.servers)
         finally:  # whatever AWS says, what was found counts

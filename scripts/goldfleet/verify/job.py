@@ -6,7 +6,7 @@ count. A check that came to the same on many servers is written once, and server
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from goldfleet.transport.model import Cost, Host, Limits, LocalHost, SshHost, SsmHost
@@ -71,6 +71,19 @@ class JobResults:
     remarks: tuple[str, ...] = ()
     differing: tuple[str, ...] = ()
     failure: str = ""
+
+
+UNPROVEN = "the run was stopped before all verdicts were proven (--prove)"
+ENDED_FAST = "the run ended with the first server that is not good (--fail-fast)"
+
+
+def checks_of(found: JobResults, names: Iterable[str], *, is_proven: bool) -> dict[str, ServerChecks]:
+    """Return what is known of a job's servers; one of which nothing is, since the job was stopped before, is left out."""
+    why = found.failure or (ENDED_FAST if found.spent is not None else "")
+    servers = {one: ServerChecks(not_run=why) for one in names if why} | dict(found.servers)
+    if is_proven and found.spent is None:  # what is not proven to its end is not proven
+        servers = {one: replace(checks, not_run=found.failure or UNPROVEN) for one, checks in servers.items()}
+    return servers
 
 
 def encode_job(job: Job) -> str:

@@ -23,7 +23,7 @@ from goldfleet.verify.specs.plans import plan_file
 STOP_GRACE_SECONDS = 10
 PLANS = ".goldfleet/cache/plans"
 _NO_TEST = 5
-_OF_NO_JOB = re.compile(r"no tests ran in |$")
+_OF_NO_JOB = re.compile(r"(no tests ran|\d+ deselected) in |$")
 """What pytest says at its end, which knows nothing of a job's results."""
 
 LAST_LINES = 15

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from goldfleet.errors import RefusedError
+from goldfleet.verify.budget import costs
 from goldfleet.verify.junit_report import junit_parts
 from goldfleet.verify.model import CheckOutcome, CheckResult, HostResult, Verdict
 from goldfleet.verify.page import Subject, render
@@ -62,7 +63,7 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
         "remarks": list(verdict.remarks),
         "differing": list(verdict.differing),
         "missing": list(verdict.missing),
-        "cost": vars(verdict.cost),
+        "cost": {**vars(verdict.cost), "per": costs(verdict)},
         "checks": [{**vars(check), "outcome": check.outcome.value} for check in checks],
         "hosts": [{**_host_document(host), "checks": rows[id(host.checks)]} for host in verdict.hosts],
     }

@@ -1,11 +1,13 @@
 """Builds the real objects for checks of a fleet. Nothing is decided here."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import which
+
+from pydantic import JsonValue
 
 from goldfleet.aws.autoscaling import AutoScaling
 from goldfleet.aws.ec2 import Ec2
@@ -15,20 +17,24 @@ from goldfleet.clock import SystemClock
 from goldfleet.config.overrides import with_options
 from goldfleet.config.reading import load_settings
 from goldfleet.config.settings import FILE_NAME, GroupSettings, ImageSettings
-from goldfleet.errors import GoldfleetError, UsageError
+from goldfleet.errors import GoldfleetError, StoppedError, UsageError
 from goldfleet.runs import new_run_id
 from goldfleet.ssh.login import wait_for_boot_command
 from goldfleet.stop import StopFlag, StoppableClock, catch_signals
-from goldfleet.transport.model import Limits, SsmHost
+from goldfleet.transport.model import Limits, LocalHost, SshHost, SsmHost, sudo
 from goldfleet.verify.fleet import FleetChecks, WantedSource, World
 from goldfleet.verify.history import changes_of
+from goldfleet.verify.inventory import read_inventory
 from goldfleet.verify.job import Job
 from goldfleet.verify.job_process import JobProcess, Specs
 from goldfleet.verify.members import ALL, Choice, NotChecked, appeared, choose_members, choose_some
 from goldfleet.verify.model import Verdict
+from goldfleet.verify.named import check_named
 from goldfleet.verify.page import Subject
 from goldfleet.verify.reach import MOST_TUNNELS, Login, Reach, SshReach, SsmReach, Tunnels
 from goldfleet.verify.reports import Reporting, report_folder, write_page
+from goldfleet.verify.servers import LOCAL, NamedServer, named, parse_servers
+from goldfleet.verify.wanted import marker_for
 
 LOGIN_SECONDS = 30.0
 """How long a login is waited for once there are host keys: sshd is up before they are printed."""
@@ -64,8 +70,33 @@ class GroupRequest:
 
 
 @dataclass(frozen=True)
-class GroupReport:
-    """What was found on a group's servers. `others` were not checked; `error` ended the run before its end, or None."""
+class NamedRequest:
+    """Which servers are checked that are none of a group, and with which specs.
+
+    `hosts` is a list of servers, or a pattern where there is an `inventory`; with neither it is this server itself. `specs`
+    is a file or folder; without it, "", they are the image's: the one that is named, or the only one of goldfleet.toml.
+    """
+
+    project: Path
+    hosts: str = ""
+    inventory: str = ""
+    specs: str = ""
+    image: str | None = None
+    selection: Selection = EVERYTHING
+    ssh_private_key: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """Return what is verified, as reports call it."""
+        return self.inventory or self.hosts or LOCAL
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found on servers: those of a group, or those that were named, and then `group` is "".
+
+    `others` were not checked; `error` ended the run before its end, or None.
+    """
 
     group: str
     run: str
@@ -145,7 +176,7 @@ def build_reach(run: Run, group: GroupSettings, image: ImageSettings, session: A
 
 def verify_group(
     request: GroupRequest, session: AwsSession, on_line: Callable[[str, str], None], stop: StopFlag | None = None
-) -> GroupReport:
+) -> Report:
     """Check the servers of a group that are in service. SIGINT, SIGTERM and SIGHUP stop it; what was found is kept.
 
     Raises RefusedError for an unknown group and where no instance is left to check, UsageError for wrong settings.
@@ -174,7 +205,53 @@ def verify_group(
         except GoldfleetError as raised:
             verdict, error = checks.verdict, raised
         write_page(verdict, subject_of(verdict, others))
-        return GroupReport(request.group, run.run_id, verdict, others, error)
+        return Report(request.group, run.run_id, verdict, others, error)
+
+
+def verify_named(request: NamedRequest, on_line: Callable[[str, str], None], stop: StopFlag | None = None) -> Report:
+    """Check servers that are named by hand or by an inventory. SIGINT, SIGTERM and SIGHUP stop it; what was found is kept.
+
+    Raises UsageError for wrong settings, and RefusedError where no server is left to check.
+    """
+    stop, selection, project = stop or StopFlag(), request.selection, request.project
+    image = _image_of(request)
+    path = project / (request.specs or (image.specs if image else ""))
+    if not path.exists():
+        raise UsageError(f"The specs do not exist: {path}.", "Give --specs, or correct the image's in goldfleet.toml.")
+    key = str(Path(request.ssh_private_key or "").expanduser()) if request.ssh_private_key else ""
+    like = SshHost("", image.ssh_username if image else "", private_key=key, become=sudo())
+    variables = image.variables if image else {}
+    servers = _named_servers(request, like, variables)
+    # Whether they were launched from a golden image nobody knows.
+    marker = selection.marker or marker_for("", is_golden=False)
+    timeout = GroupSettings().verify_timeout_minutes * 60
+    specs = Specs(path, project, marker=marker, keyword=selection.keyword, timeout_seconds=timeout)
+    way = Job(is_shared=selection.is_shared, is_proven=selection.is_proven, fails_fast=selection.fails_fast)
+    is_pattern = bool(request.inventory and request.hosts)
+    is_whole = not (selection.marker or selection.keyword or selection.fails_fast or is_pattern)
+    run = new_run_id(SystemClock())
+    reporting = Reporting(report_folder(project, run), request.subject, is_whole)
+    with catch_signals(stop):
+        verdict = check_named(servers, specs, way, JobProcess(os.environ, stop), reporting, on_line)
+    write_page(verdict, subject_of(verdict, ()))
+    error = StoppedError(f"Stopped by {stop.signal_name}.") if stop.is_set else None
+    return Report("", run, verdict, (), error)
+
+
+def _image_of(request: NamedRequest) -> ImageSettings | None:
+    """Return the settings of the image that servers are of, None where they are of none."""
+    if request.specs and request.image is None:
+        return None
+    return load_settings(request.project).pick_image(request.image)[1]
+
+
+def _named_servers(request: NamedRequest, like: SshHost, variables: Mapping[str, JsonValue]) -> Sequence[NamedServer]:
+    if request.inventory:
+        found = read_inventory(request.inventory, request.hosts, request.project, like)
+        return [replace(one, variables={**variables, **one.variables}) for one in found]
+    if request.hosts:
+        return named(parse_servers(request.hosts), like, variables)
+    return [NamedServer(LOCAL, LocalHost(LOCAL, () if os.geteuid() == 0 else sudo()), variables)]
 
 
 def subject_of(verdict: Verdict, others: Sequence[NotChecked]) -> Subject:

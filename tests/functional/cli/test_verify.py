@@ -7,11 +7,19 @@ import pytest
 
 from goldfleet.cli.app import report_error
 from goldfleet.cli.output import UnfinishedError
-from goldfleet.cli.verify import MOST_CHECKS_NAMED, print_line, show_report, write_html, write_junit
+from goldfleet.cli.verify import (
+    MOST_CHECKS_NAMED,
+    check_servers_are_named_once,
+    print_line,
+    show_report,
+    write_html,
+    write_junit,
+)
 from goldfleet.errors import AwsError, GoldfleetError, StoppedError, UsageError
+from goldfleet.transport.model import Cost
 from goldfleet.verify.members import NotChecked
 from goldfleet.verify.model import CheckOutcome, CheckResult, HostResult, Verdict
-from goldfleet.verify.wiring import GroupReport
+from goldfleet.verify.wiring import Report
 
 PASSED = CheckResult("test_x::test_a", CheckOutcome.PASSED, 0.1)
 FAILED = CheckResult("test_x::test_b", CheckOutcome.FAILED, 0.1, "nginx is not there\nmore")
@@ -21,8 +29,8 @@ CLOSED = HostResult("10.0.0.3", unreachable="SSH is closed", instance_id="i-3")
 STANDBY = NotChecked("i-9", "Standby", "Standby")
 
 
-def report_of(*hosts: HostResult, error: GoldfleetError | None = None) -> GroupReport:
-    return GroupReport("web", "run-1", Verdict(hosts, "/reports/run-1"), (STANDBY,), error)
+def report_of(*hosts: HostResult, error: GoldfleetError | None = None) -> Report:
+    return Report("web", "run-1", Verdict(hosts, "/reports/run-1"), (STANDBY,), error)
 
 
 def test_good_group_is_a_table_and_no_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,7 +111,7 @@ def test_junit_file_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> N
 
 def test_page_is_copied_to_where_it_is_wanted(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("<h1>All 1 servers are proven</h1>")
-    report = GroupReport("web", "run-1", Verdict((GOOD,), str(tmp_path)), ())
+    report = Report("web", "run-1", Verdict((GOOD,), str(tmp_path)), ())
     write_html(report, tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text() == (tmp_path / "report.html").read_text()
     with pytest.raises(UsageError, match=r"--html .*/nowhere/page\.html cannot be written: No such file or directory"):
@@ -111,7 +119,7 @@ def test_page_is_copied_to_where_it_is_wanted(tmp_path: Path) -> None:
 
 
 def test_verdicts_that_do_not_hold_by_themselves_end_with_exit_6(capsys: pytest.CaptureFixture[str]) -> None:
-    report = GroupReport("web", "run-1", Verdict((GOOD,), differing=("i-1: test_x::test_a: passed was shared",)), ())
+    report = Report("web", "run-1", Verdict((GOOD,), differing=("i-1: test_x::test_a: passed was shared",)), ())
     with pytest.raises(UnfinishedError) as ended:
         show_report(report, as_json=False)
     assert ended.value.error.exit_code == 6
@@ -119,3 +127,53 @@ def test_verdicts_that_do_not_hold_by_themselves_end_with_exit_6(capsys: pytest.
         "Of the verdicts that servers of web shared, 1 are not what the checks come to"
     )
     assert "differs: i-1: test_x::test_a: passed was shared\n" in capsys.readouterr().out
+
+
+def test_run_that_has_cost_too_much_ends_with_exit_6(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report("web", "run-1", Verdict((GOOD,), "/reports/run-1", cost=Cost(1, 1, 500, 500)), ())
+    with pytest.raises(UnfinishedError) as ended:
+        show_report(report, as_json=False, budget={"connections": 1, "bytes": 999})
+    assert ended.value.error.exit_code == 6
+    said = "1,000 bytes a server, both ways, 999 allowed"
+    assert ended.value.error.message == f"The run has cost more than it may: {said}."
+    assert f"over budget: {said}\n" in capsys.readouterr().out
+    assert ended.value.facts["over_budget"] == [said]
+
+
+def test_servers_that_are_not_proven_are_told_before_what_it_has_cost() -> None:
+    report = Report("", "run-1", Verdict((BAD,), "/reports/run-1", cost=Cost(2)), ())
+    with pytest.raises(UnfinishedError) as ended:
+        show_report(report, as_json=True, budget={"connections": 1})
+    assert ended.value.error.message == "1 of 1 servers are not proven: 1 failed."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((None, "", None, True, None), "Wanted one of: an Auto Scaling group"),
+        (("web", "a", None, True, None), "Wanted one of: an Auto Scaling group"),
+        (("web", "", "local", True, None), "Wanted one of: an Auto Scaling group"),
+        ((None, "a", "local", True, None), "Wanted one of: an Auto Scaling group"),
+        (("web", "", None, True, "specs"), "--specs and --image are for servers of no group"),
+        ((None, "a", None, False, None), "--only-image and --sample are for the servers of a group"),
+        ((None, "a", "ssm", True, None), "--transport ssm is for the servers of a group"),
+    ],
+)
+def test_servers_are_named_in_one_way(
+    arguments: tuple[str | None, str, str | None, bool, str | None], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        check_servers_are_named_once(*arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("web", "", None, True, None),
+        ("web", "", "ssm", False, None),
+        (None, "a", "ssh", True, "x"),
+        (None, "", "local", True, None),
+    ],
+)
+def test_way_to_name_servers_is_understood(arguments: tuple[str | None, str, str | None, bool, str | None]) -> None:
+    check_servers_are_named_once(*arguments)
