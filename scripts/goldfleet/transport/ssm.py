@@ -166,10 +166,12 @@ class SsmTransport:
     def _batches(self, questions: tuple[str, ...], names: Sequence[str]) -> list[_Batch]:
         """Return what is asked of servers as commands: one for as many as can be named, or one for all of a group.
 
-        The others of that group run it, too; what they say is not read.
+        A group is for more servers than can be named in one command, and most of those that there are; the others of that
+        group run it, too, and what they say is not read.
         """
         groups = {self._hosts[name].group for name in names}
-        group = groups.pop() if len(groups) == 1 and len(names) == len(self._hosts) > MOST_INSTANCE_IDS else ""
+        are_most = len(names) > max(MOST_INSTANCE_IDS, len(self._hosts) // 2)
+        group = groups.pop() if len(groups) == 1 and are_most else ""
         size = len(names) if group else MOST_INSTANCE_IDS
         starts = range(0, len(names), size)
         return [_Batch(questions, tuple(names[start : start + size]), group) for start in starts]

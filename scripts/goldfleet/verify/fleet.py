@@ -65,6 +65,13 @@ class World:
     jobs: Jobs
 
 
+def describe_instances(machines: Machines, instance_ids: Sequence[str]) -> dict[str, Instance]:
+    """Return those of the instances that AWS knows, by id."""
+    starts = range(0, len(instance_ids), MOST_IDS_A_CALL)
+    found = (machines.instances({"instance-id": instance_ids[start : start + MOST_IDS_A_CALL]}) for start in starts)
+    return {one.instance_id: one for some in found for one in some}
+
+
 class FleetChecks:
     """Checks instances of one fleet in one run; may be used from several threads at once.
 
@@ -92,7 +99,9 @@ class FleetChecks:
 
     def images(self, instance_ids: Sequence[str]) -> dict[str, str]:
         """Return the AMI that each instance was launched from; an instance that AWS does not know is left out."""
-        return {one: instance.image_id for one, instance in self._describe(instance_ids).items()}
+        return {
+            one: instance.image_id for one, instance in describe_instances(self._world.machines, instance_ids).items()
+        }
 
     def check(self, instance_ids: Sequence[str], on_line: OnLine) -> Verdict:
         """Check instances and return what was found, in their order; `on_line` gets an instance's or image's id and a line.
@@ -102,7 +111,7 @@ class FleetChecks:
         Raises StoppedError on a stop and AwsError when AWS fails: the reports then hold what was found before.
         """
         ids = tuple(dict.fromkeys(instance_ids))
-        seen = self._describe(ids)
+        seen = describe_instances(self._world.machines, ids)
         wanted = self._world.wanted.read(sorted({one.image_id for one in seen.values()}))
         instances = {one: seen.get(one, Instance(one, state="")) for one in ids}
         checking = _Checking(instances, wanted, on_line, monotonic())
@@ -175,7 +184,7 @@ class FleetChecks:
     def _gone(self, found: Mapping[str, ServerChecks]) -> dict[str, ServerChecks]:
         """Return the servers that did not answer and whose instances are not there any more, and say so of each."""
         lost = [one for one, checks in found.items() if checks.trouble]
-        seen = self._describe(lost)
+        seen = describe_instances(self._world.machines, lost)
         states = {one: seen[one].state if one in seen else "not known to AWS any more" for one in lost}
         return {
             one: replace(found[one], trouble=f"gone during the checks: the instance is {state} ({found[one].trouble})")
@@ -192,15 +201,6 @@ class FleetChecks:
         with self._lock:
             self._results.update({result.instance_id: result for result in results})
             write_reports(self._so_far(), self._reporting.folder)
-
-    def _describe(self, instance_ids: Sequence[str]) -> dict[str, Instance]:
-        """Return those of the instances that AWS knows, by id."""
-        starts = range(0, len(instance_ids), MOST_IDS_A_CALL)
-        found = (
-            self._world.machines.instances({"instance-id": instance_ids[start : start + MOST_IDS_A_CALL]})
-            for start in starts
-        )
-        return {one.instance_id: one for some in found for one in some}
 
     def _so_far(self) -> Verdict:
         hosts = tuple(self._results[one] for one in sorted(self._results))

@@ -127,14 +127,7 @@ def build_fleet_checks(run: Run, group: GroupSettings, image: ImageSettings, ses
     Raises UsageError when the group's private key or the specs are not there.
     """
     project, stop, selection = run.project, run.stop, run.selection
-    machines = Ec2(session.ec2())
-    images = tuple(sorted(load_settings(project).images))
-    world = World(
-        machines=machines,
-        wanted=WantedSource(Ssm(session.ssm()), images, image.variables),
-        reach=build_reach(run, group, image, session),
-        jobs=JobProcess(os.environ, stop),
-    )
+    world = build_world(run, group, image, session)
     specs = Specs(
         path=project / image.specs,
         root=project,
@@ -153,6 +146,20 @@ def build_fleet_checks(run: Run, group: GroupSettings, image: ImageSettings, ses
     )
     return FleetChecks(
         world, specs, way, Reporting(report_folder(project, run.run_id), run.subject, run.is_whole), stop
+    )
+
+
+def build_world(run: Run, group: GroupSettings, image: ImageSettings, session: AwsSession) -> World:
+    """Return the real world for checks of a group's servers.
+
+    Raises UsageError as build_reach does.
+    """
+    images = tuple(sorted(load_settings(run.project).images))
+    return World(
+        machines=Ec2(session.ec2()),
+        wanted=WantedSource(Ssm(session.ssm()), images, image.variables),
+        reach=build_reach(run, group, image, session),
+        jobs=JobProcess(os.environ, run.stop),
     )
 
 

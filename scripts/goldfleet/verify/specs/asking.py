@@ -5,11 +5,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
 
-from goldfleet.transport.model import Host, Limits, SshHost
+from goldfleet.transport.model import Host, Limits, LocalHost, SshHost
 from goldfleet.transport.opening import open_transport
 from goldfleet.verify.specs.backend import GoldfleetBackend
 from goldfleet.verify.specs.collected import PRELUDE, Collected
 from goldfleet.verify.specs.learning import Learnt
+
+LOCAL = "local"
 
 
 @dataclass
@@ -61,9 +63,11 @@ def close_asking(asking: Asking) -> None:
     asking.close()
 
 
-def host_of(backend: GoldfleetBackend) -> SshHost:
-    """Return how a server is reached that --hosts names."""
+def host_of(backend: GoldfleetBackend) -> Host:
+    """Return how a server is reached that --hosts names; `local` is this server itself."""
     spec = backend.spec
+    if spec.name == LOCAL:
+        return LocalHost(become=backend.become)
     return SshHost(
         address=spec.name,
         user=spec.user or "",
