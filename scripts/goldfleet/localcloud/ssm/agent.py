@@ -38,7 +38,7 @@ cd "$2" || exit 1
 echo $$ > "$1/pid"
 exec timeout --signal=KILL "$3" sh -c "$1/_script.sh" < /dev/null
 """
-KILL = 'kill -KILL -- "-$(cat "$1/pid")"'
+KILL = 'kill -s KILL -- "-$(cat "$1/pid")"'
 TIDY = 'rm -f "$1/pid"'
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from goldfleet.localcloud.ssm import answers, constraints, history, limits, nodes, requests
-from goldfleet.localcloud.ssm.model import NOT_STARTED, Command, Invocation
+from goldfleet.localcloud.ssm.model import NOT_STARTED, PENDING, Command, Invocation
 from goldfleet.localcloud.ssm.ports import Agent, Nodes, OutputStore, Reach, Script
 from goldfleet.localcloud.ssm.refusals import CallRefusedError, validation_error
 from goldfleet.localcloud.ssm.schedule import Schedule
@@ -155,7 +155,8 @@ class RunCommand:
         )  # fmt: skip
 
     def _is_visible(self, command: Command) -> bool:
-        return self.now() >= command.requested_at + self.settings.visible_after
+        """Say whether a command's invocations are found: after a moment, and once ListCommands tells of one."""
+        return self.now() >= command.requested_at + self.settings.visible_after or command.state != PENDING
 
     # -- the course of a command ------------------------------------------------------------------------------------
 
