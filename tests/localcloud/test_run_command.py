@@ -22,7 +22,7 @@ NAME = "run-command"
 CORE = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 GROUP_TARGET = {"Key": "tag:aws:autoscaling:groupName", "Values": [NAME]}
 OPEN = ("Pending", "InProgress", "Delayed", "Cancelling")
-SEVERAL_RUN_AT_ONCE = {"MaxConcurrency": "100%", "MaxErrors": "100%"}
+SEVERAL_RUN_AT_ONCE: dict[str, Any] = {"MaxConcurrency": "100%", "MaxErrors": "100%"}
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,23 @@ def test_an_explicit_deny_always_wins(statements: list[dict[str, Any]]) -> None:
         ("ssm", {"Path": "/a"}, ["arn:aws:ssm:us-east-1:123456789012:parameter/a"]),
         ("ssm", {"Names": ["x", "/y"]}, [f"arn:aws:ssm:us-east-1:123456789012:parameter/{name}" for name in "xy"]),
         ("ssm", {}, [None]),
+        (
+            "ssm",
+            {"DocumentName": "AWS-RunShellScript", "InstanceIds": ["i-1", "i-2"]},
+            [
+                "arn:aws:ssm:us-east-1::document/AWS-RunShellScript",
+                "arn:aws:ec2:us-east-1:123456789012:instance/i-1",
+                "arn:aws:ec2:us-east-1:123456789012:instance/i-2",
+            ],
+        ),
+        (
+            "ssm",
+            {"DocumentName": "arn:aws:ssm:us-east-1::document/AWS-RunShellScript", "Targets": [{"Key": "tag:a"}]},
+            [
+                "arn:aws:ssm:us-east-1::document/AWS-RunShellScript",
+                "arn:aws:ec2:us-east-1:123456789012:instance/*",
+            ],
+        ),
         ("secretsmanager", {"SecretId": "a/b"}, ["arn:aws:secretsmanager:us-east-1:123456789012:secret:a/b-chosen"]),
         (
             "secretsmanager",

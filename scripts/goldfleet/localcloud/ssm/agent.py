@@ -6,6 +6,8 @@ the time-out kills the script's whole process group. That file stays. Source: am
 packaging/linux/amazon-ssm-agent.service.
 """
 
+import os
+import select
 import subprocess
 import tempfile
 import threading
@@ -25,21 +27,24 @@ ORCHESTRATION = (
 )
 WORKING_DIRECTORY = "/usr/bin"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SIGNALLED = 128  # and above: what a shell says of a script that a signal ended
 KILLED = 137  # 128 + SIGKILL; what the agent reports of a script that it stopped
 LATE_SECONDS = 30.0  # how long podman may take beyond the script's own time-out
 LOOK_SECONDS = 0.2
+SHUTDOWN_SECONDS = 2.0  # from a shutdown's killing of processes to the end of the machine's first one, at most
 
-# $1 folder, $2 working folder, $3 seconds; the script comes on standard input. The agent is a service, so the message bus is
-# there when it starts. `timeout` leads a process group of its own, the one of $$, and kills it; so does `kill` below.
+# $1 folder, $2 working folder, $3 seconds, $4 where the process id goes; the script comes on standard input. The agent is a
+# service, so the message bus is there when it starts. `timeout` leads a process group of its own, the one of $$, and kills
+# it; so does `kill` below.
 RUN = """
 tries=0; while [ ! -S /run/dbus/system_bus_socket ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
 umask 077; mkdir -p "$1" && cat > "$1/_script.sh" && chmod 700 "$1/_script.sh" || exit 1
+umask 022
 cd "$2" || exit 1
-echo $$ > "$1/pid"
+echo $$ > "$4"
 exec timeout --signal=KILL "$3" sh -c "$1/_script.sh" < /dev/null
 """
-KILL = 'kill -s KILL -- "-$(cat "$1/pid")"'
-TIDY = 'rm -f "$1/pid"'
+KILL = 'kill -s KILL -- "-$(cat "$1")"'
 
 
 @dataclass(frozen=True)
@@ -50,23 +55,24 @@ class PodmanAgent:
 
     def run(self, instance_id: str, script: Script, *, keep_output: bool) -> Ran | None:
         """Run a script to its end; None when the machine ended meanwhile or runs anew, so that nobody can tell."""
-        before = self._pid(instance_id)
-        if before == 0:
+        machine = self._open_machine(instance_id)
+        if machine is None:
             return None
         folder = ORCHESTRATION.format(instance_id=instance_id, command_id=script.command_id)
         began = time.monotonic()
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error, os.fdopen(machine, "rb") as process:
             code = self._execute(instance_id, script, folder, out, error)
-            if self._pid(instance_id) != before:
+            cancelled = code == KILLED and script.cancelled.is_set()
+            timed_out = code == KILLED and time.monotonic() - began >= script.timeout_seconds
+            is_unexplained = code >= SIGNALLED and not (cancelled or timed_out)
+            if has_ended(process.fileno(), SHUTDOWN_SECONDS if is_unexplained else 0.0):
                 return None
-            self._exec(instance_id, TIDY, folder)
-            was_stopped = code == KILLED
             result = Result(
                 code=code,
                 stdout=stdout_content(_read(out, STDOUT_LIMIT)),
-                stderr=stderr_content(_read(error, STDERR_LIMIT), 0 if was_stopped else code),
-                timed_out=was_stopped and time.monotonic() - began >= script.timeout_seconds,
-                cancelled=was_stopped and script.cancelled.is_set(),
+                stderr=stderr_content(_read(error, STDERR_LIMIT), 0 if cancelled or timed_out else code),
+                timed_out=timed_out,
+                cancelled=cancelled,
             )
             output = {"stdout": _read(out), "stderr": _read(error)} if keep_output else {}
         return Ran(result, output)
@@ -76,7 +82,8 @@ class PodmanAgent:
     ) -> int:  # fmt: skip
         """Run the script and return its exit code, KILLED when its time was over or it was cancelled."""
         variables = {"PATH": PATH, "AWS_SSM_INSTANCE_ID": instance_id, "AWS_SSM_REGION_NAME": REGION}
-        arguments = [folder, script.working_directory or WORKING_DIRECTORY, str(script.timeout_seconds)]
+        pid_file = f"/run/ssm-{script.command_id}.pid"  # memory: gone after a restart, and in no image
+        arguments = [folder, script.working_directory or WORKING_DIRECTORY, str(script.timeout_seconds), pid_file]
         process = subprocess.Popen(
             [
                 *self._podman("exec", "--interactive", self.machines.name(instance_id)),
@@ -88,7 +95,7 @@ class PodmanAgent:
         deadline = time.monotonic() + script.timeout_seconds + LATE_SECONDS
         while process.poll() is None:
             if script.cancelled.is_set():
-                self._exec(instance_id, KILL, folder)
+                self._kill(instance_id, pid_file)
             if time.monotonic() > deadline:
                 process.kill()
                 process.wait()
@@ -99,19 +106,27 @@ class PodmanAgent:
                 continue
         return process.returncode
 
-    def _exec(self, instance_id: str, command: str, folder: str) -> None:
-        """Run a small command of the agent's own in a machine; what it says and whether it fails is of no interest."""
-        arguments = self._podman("exec", self.machines.name(instance_id), "/bin/sh", "-c", command, "agent", folder)
+    def _kill(self, instance_id: str, pid_file: str) -> None:
+        """Kill a script with all that it started; one that has just ended is no error."""
+        arguments = self._podman("exec", self.machines.name(instance_id), "/bin/sh", "-c", KILL, "kill", pid_file)
         subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=LATE_SECONDS)
 
     def _podman(self, *arguments: str) -> list[str]:
         return ["podman", *self.machines.podman.settings.global_options(), *arguments]
 
-    def _pid(self, instance_id: str) -> int:
+    def _open_machine(self, instance_id: str) -> int | None:
+        """Return a descriptor of this run of the machine (pidfd_open(2)), None when it does not run."""
         try:
-            return self.machines.pid(instance_id)
-        except GoldfleetError:  # the machine is gone
-            return 0
+            return os.pidfd_open(self.machines.pid(instance_id))
+        except (GoldfleetError, OSError):
+            return None
+
+
+def has_ended(process: int, within_seconds: float) -> bool:
+    """Say whether the process of a descriptor ends within some seconds, or has ended."""
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    return bool(poll.poll(within_seconds * 1000))
 
 
 def _feed(process: subprocess.Popen[bytes], text: bytes) -> None:

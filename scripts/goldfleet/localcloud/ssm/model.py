@@ -138,7 +138,7 @@ class Command:
         self._waiting = deque(self.invocations.values())
         self._tally = Counter(one.state for one in self.invocations.values())
         self._in_flight: set[str] = set()
-        self._tried = 0
+        self._sent = self._tried = 0
         self._is_cancelled = False
 
     @property
@@ -178,34 +178,32 @@ class Command:
     def send(self, now: float) -> list[Invocation]:
         """Return the invocations that go out to their nodes now; call it after every change.
 
-        Past MaxErrors nothing goes out any more, and what waits is terminated. It begins with one node, and each one that was
-        reached makes room for one more, up to MaxConcurrency (user guide, "Run commands at scale": exponentially).
+        Past MaxErrors nothing goes out any more, and what waits is terminated. It begins with one node, and each one that has
+        it lets it go to two more, until MaxConcurrency is met (user guide, "Run commands at scale": exponentially).
         """
         if self.errors > self.max_errors:
             self._drop_waiting(TERMINATED, now)
         sent = []
-        while self._waiting and now < self.deliver_by and len(self._in_flight) < self._room():
+        while self._waiting and now < self.deliver_by and self._has_room():
             invocation = self._waiting.popleft()
             if invocation.is_open:
                 self._in_flight.add(invocation.instance_id)
+                self._sent += 1
                 sent.append(invocation)
         return sent
 
-    def _room(self) -> int:
-        return min(self.max_concurrency, 1 + self._tried)
+    def _has_room(self) -> bool:
+        return len(self._in_flight) < self.max_concurrency and self._sent < 1 + 2 * self._tried
 
     def delay(self, invocation: Invocation) -> None:
         """The node was not there; it will be tried again."""
         if invocation.state == PENDING:
-            self._tried += 1
             self._move(invocation, DELAYED)
 
     def start(self, invocation: Invocation, now: float) -> bool:
         """The node's agent has the command; False when it must not run it, because it is over or too late."""
         if invocation.state not in NOT_STARTED or now >= self.deliver_by:
             return False
-        if invocation.state == PENDING:
-            self._tried += 1
         invocation.started_at = now
         self._move(invocation, IN_PROGRESS)
         return True
@@ -219,7 +217,6 @@ class Command:
     def give_up(self, invocation: Invocation, now: float) -> None:
         """The node does not exist any more, or does not respond."""
         if invocation.state in NOT_STARTED:
-            self._tried += 1
             self._end(invocation, UNDELIVERABLE, now)
 
     def expire(self, now: float) -> None:
@@ -288,10 +285,12 @@ class Command:
 
     def _end(self, invocation: Invocation, state: State, now: float) -> None:
         invocation.ended_at = now
-        self._in_flight.discard(invocation.instance_id)
         self._move(invocation, state)
+        self._in_flight.discard(invocation.instance_id)
 
     def _move(self, invocation: Invocation, state: State) -> None:
+        if invocation.state == PENDING and invocation.instance_id in self._in_flight:
+            self._tried += 1
         self._tally[invocation.state] -= 1
         self._tally[state] += 1
         invocation.state = state

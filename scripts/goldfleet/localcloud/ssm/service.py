@@ -71,6 +71,8 @@ class RunCommand:
         with self._lock:
             if not self.throttle.admits(action, self.now()):
                 raise CallRefusedError("ThrottlingException", "Rate exceeded")
+        if action not in self.actions:
+            raise CallRefusedError("UnknownOperationException", f"Run Command has no {action}.")
         constraints.check(action, parameters)
         return self.actions[action](parameters)
 
@@ -201,6 +203,8 @@ class RunCommand:
     def _run(self, command: Command, invocation: Invocation, script: Script) -> None:
         keep_output = bool(command.spec.output_bucket)
         ran = self.ports.agent.run(invocation.instance_id, script, keep_output=keep_output)
+        if self.ports.nodes.reach(invocation.instance_id) is not Reach.ONLINE:
+            ran = None  # the agent went with the machine before it could answer
         if ran is not None:
             for stream, content in ran.output.items():
                 if content:

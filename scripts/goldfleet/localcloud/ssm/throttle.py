@@ -37,5 +37,6 @@ class Throttle:
         is_admitted = tokens >= 1.0
         self._buckets[action] = (tokens - 1.0 if is_admitted else tokens, now)
         self.calls[action] += 1
-        self.throttled[action] += not is_admitted
+        if not is_admitted:
+            self.throttled[action] += 1
         return is_admitted
