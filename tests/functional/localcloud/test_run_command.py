@@ -189,7 +189,8 @@ def test_lists_are_filtered() -> None:
     ids=["one at a time", "two more have it before the first has failed"],
 )
 def test_by_default_the_first_error_stops_the_rest(options: dict[str, Any], failed: int) -> None:
-    with run_command(lambda _id, _script: (3, "", "bad\n"), count=5) as fleet:
+    unhurried = Settings(pick_up=1.0)  # the first has failed before the next two look
+    with run_command(lambda _id, _script: (3, "", "bad\n"), count=5, settings=unhurried) as fleet:
         command_id = send(fleet, **options)
         done = finished(fleet, command_id)
         assert (done["Status"], done["StatusDetails"]) == ("Failed", "Failed")
@@ -315,7 +316,7 @@ def test_calls_above_the_rate_are_throttled_and_counted() -> None:
 
 
 def test_botocores_retries_get_through_a_rate_cap() -> None:
-    with run_command(says_its_name, otherwise=Rate(per_second=20, burst=1)) as fleet:
+    with run_command(says_its_name, otherwise=Rate(per_second=1, burst=1)) as fleet:
         client = fleet.client(retries={"mode": "standard", "total_max_attempts": 10})
         seen = [client.describe_instance_information()["InstanceInformationList"] for _ in range(3)]
         assert [len(one) for one in seen] == [3, 3, 3]
@@ -330,18 +331,18 @@ def test_outputs_go_to_the_bucket_in_full() -> None:
         assert {key: len(content) for (_, key), content in fleet.outputs.objects.items()} == {key: 30_000}
 
 
-def test_a_thousand_instances_are_served_well_within_two_seconds() -> None:
+def test_a_thousand_instances_cost_less_than_two_seconds_of_this_machine() -> None:
     with run_command(says_its_name, count=1000) as fleet:
         client = fleet.client()
         client.describe_instance_information()  # connects, and loads what is loaded once
-        began = time.monotonic()
+        began = time.process_time()  # of the service, its HTTP server and the client
         command_id = send(fleet, **NO_LIMITS)
-        wait_for(lambda: client.list_commands(CommandId=command_id)["Commands"][0]["Status"] == "Success")
+        wait_for(lambda: client.list_commands(CommandId=command_id)["Commands"][0]["Status"] == "Success", 60)
         pages = client.get_paginator("list_command_invocations").paginate(CommandId=command_id, Details=True)
         rows = [row for page in pages for row in page["CommandInvocations"]]
-        took = time.monotonic() - began
+        took = time.process_time() - began
         assert len(rows) == 1000
         assert {row["Status"] for row in rows} == {"Success"}
         assert fleet.calls["SendCommand"] == 1
         assert fleet.calls["ListCommandInvocations"] == 20
-        assert took < 6, f"{took:.2f} s"  # 0.6 to 1.2 s on two busy cores; the rest is for a machine that does more
+        assert took < 2, f"{took:.2f} s"

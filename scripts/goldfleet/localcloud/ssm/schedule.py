@@ -1,13 +1,11 @@
-"""Acts that are due at a time, and workers to do what may take long: the only threads of Run Command."""
+"""Acts that are due at a time, and threads for what may take long: the only ones that Run Command starts."""
 
 import heapq
 import itertools
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
-MOST_WORKERS = 2000  # no limit of its own: MaxConcurrency is the only one
 Act = Callable[[], None]
 log = logging.getLogger("goldfleet.localcloud.ssm")
 
@@ -21,7 +19,6 @@ class Schedule:
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._stopped = False
-        self._workers = ThreadPoolExecutor(MOST_WORKERS, thread_name_prefix="run command")
 
     def start(self) -> None:
         """Begin."""
@@ -32,7 +29,6 @@ class Schedule:
         with self._changed:
             self._stopped = True
             self._changed.notify()
-        self._workers.shutdown(wait=False, cancel_futures=True)
 
     def at(self, when: float, act: Act) -> None:
         """Have an act called at a time; it must not wait for anything."""
@@ -42,9 +38,8 @@ class Schedule:
                 self._changed.notify()
 
     def spawn(self, act: Act) -> None:
-        """Have an act called now, beside all others; it may take its time."""
-        if not self._stopped:
-            self._workers.submit(_told, act)
+        """Have an act called now, beside all others, in a thread that nobody waits for; it may take its time."""
+        threading.Thread(target=_told, args=(act,), name="run command act", daemon=True).start()
 
     def _run(self) -> None:
         while (act := self._next()) is not None:
