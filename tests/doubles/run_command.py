@@ -131,7 +131,7 @@ class EmulatedFleet:
 
     def client(self, **config: Any) -> Any:
         """Return a boto3 client of the service; it retries nothing unless told so by botocore's config."""
-        options = {"retries": {"total_max_attempts": 1}, "max_pool_connections": 50} | config
+        options: dict[str, Any] = {"retries": {"total_max_attempts": 1}, "max_pool_connections": 50} | config
         return cast("Any", boto3.client)(
             "ssm", region_name=REGION, endpoint_url=self.url, aws_access_key_id="test", aws_secret_access_key="test",
             config=Config(**options),
@@ -173,7 +173,7 @@ def _node(number: int, group: str) -> Node:
     return Node(f"i-{number:017x}", f"ip-{address.replace('.', '-')}.ec2.internal", address, tags=tags)
 
 
-class _Quiet(WSGIRequestHandler):
+class _Quiet(WSGIRequestHandler):  # type: ignore[misc]  # werkzeug's types are skipped
     """Keeps connections open, as AWS does, and writes no access log."""
 
     protocol_version = "HTTP/1.1"
