@@ -69,6 +69,7 @@ def packed_command(questions: Sequence[str], seconds: float, expected: Mapping[s
     python = f"questions | python3 -I -S -c {shlex.quote(program)} {source} {_text(digests)}"
     shell = f"printf {_SHELL}; questions | gzip -d | /bin/sh -c {shlex.quote(shell_agent())} | gzip -9 | base64 -w 0"
     return "\n".join([
+        "export HOME=${HOME:-/root}",  # the SSM agent sets none
         f"questions() {{ base64 -d <<'{_END_OF_TEXT}'", _text(asked), _END_OF_TEXT, "}",
         "if command -v python3 >/dev/null 2>&1; then", python, "else", f"{shell}; printf {_END}", "fi", "exit 0",
     ])  # fmt: skip
