@@ -270,6 +270,22 @@ def test_as_many_sessions_as_servers_are_not_few() -> None:
     assert (enough.asks_one_first, cost.connections, cost.sessions) == (False, 2, 2)
 
 
+def test_server_is_reached_through_the_jump_host_of_ssh_config(tmp_path: Path) -> None:
+    async def that_is_asked_nothing(process: Process) -> None:
+        process.exit(1)
+
+    with sshd(as_a_shell) as port, sshd(that_is_asked_nothing) as jump:
+        keys = reach(jump, address="localhost").known_hosts
+        (tmp_path / "known_hosts").write_text(keys)
+        config = tmp_path / "config"
+        known = f"  UserKnownHostsFile {tmp_path / 'known_hosts'}\n"
+        config.write_text(f"Host 127.0.0.1\n  ProxyJump jumper@localhost:{jump}\nHost *\n{known}")
+        host = dataclasses.replace(reach(port), config=str(config))
+        assert ask(host, "echo a").answers["echo a"].stdout == b"a\n"
+        (tmp_path / "known_hosts").write_text(keys.replace("ssh-ed25519 ", "ssh-ed25519 not"))
+        assert ask(host, "echo a").trouble
+
+
 def test_server_is_reached_through_a_program(tmp_path: Path) -> None:
     tunnel = tmp_path / "tunnel"
     tunnel.write_text(TUNNEL)
