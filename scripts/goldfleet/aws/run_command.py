@@ -9,7 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mypy_boto3_ssm import SSMClient
-    from mypy_boto3_ssm.type_defs import CommandInvocationTypeDef, InstanceInformationStringFilterTypeDef
+    from mypy_boto3_ssm.type_defs import (
+        CommandFilterTypeDef,
+        CommandInvocationTypeDef,
+        InstanceInformationStringFilterTypeDef,
+    )
 
 MOST_INSTANCE_IDS = 50
 """Source: API reference, SendCommand, `InstanceIds`."""
@@ -96,6 +100,13 @@ class RunCommand:
                 **more,  # type: ignore[arg-type]  # mypy takes it for any argument
             )
         return [_invocation(one) for one in answer["CommandInvocations"]], answer.get("NextToken", "")
+
+    def unfinished(self, command_id: str) -> set[str]:
+        """Return the ids of nodes, at most MOST_A_PAGE, on which a command is running."""
+        wanted: list[CommandFilterTypeDef] = [{"key": "Status", "value": "InProgress"}]
+        with explained("ListCommandInvocations", command_id):
+            answer = self._client.list_command_invocations(CommandId=command_id, Filters=wanted, MaxResults=MOST_A_PAGE)
+        return {one.get("InstanceId", "") for one in answer["CommandInvocations"]}
 
     def output(self, command_id: str, instance_id: str) -> str:
         """Return what a command said on one node, cut at GOT_CHARACTERS."""

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from goldfleet.aws.ec2 import Ec2
 from goldfleet.aws.errors import ThingIsGoneError
+from goldfleet.aws.model import Instance
 from goldfleet.aws.run_command import (
     GOT_CHARACTERS,
     MOST_BYTES,
@@ -32,13 +34,18 @@ LARGEST_SCRIPT = MOST_BYTES - 4096
 CALLS_A_SECOND = 5.0
 """How fast pages are read, so that nobody else in the account is throttled: AWS tells no limit of these calls."""
 
+LOOK_SECONDS = 15.0
+"""How often it is looked whether instances that have not answered are still there."""
+
+RUNNING = "running"
+GONE = "it has not answered, and does not run any more"
 TOO_LATE = "its commands were not over within {:.0f} s"
 NOT_MANAGED = (
     "it is no managed node of Systems Manager: the SSM agent does not run, does not reach AWS, or the instance's role lacks "
     "what the policy AmazonSSMManagedInstanceCore allows"
 )
 _EXPLAINED = {
-    "DeliveryTimedOut": "the SSM agent did not fetch the command in time",
+    "DeliveryTimedOut": "the SSM agent did not fetch the command in time, or did not tell what came of it",
     "Undeliverable": "the command could not be delivered: the instance does not answer Systems Manager, or is gone",
     "ExecutionTimedOut": "the commands took too long and were killed",
     "Terminated": "Systems Manager ended the command before it was sent to this instance",
@@ -57,8 +64,15 @@ class Commands(Protocol):
     def online(self, instance_ids: Sequence[str]) -> set[str]: ...
     def status(self, command_id: str) -> str: ...
     def page(self, command_id: str, token: str = "") -> tuple[list[Invocation], str]: ...
+    def unfinished(self, command_id: str) -> set[str]: ...
     def output(self, command_id: str, instance_id: str) -> str: ...
     def cancel(self, command_id: str) -> None: ...
+
+
+class Instances(Protocol):
+    """EC2; goldfleet.aws.ec2.Ec2 is it."""
+
+    def instances(self, filters: Mapping[str, Sequence[str]]) -> tuple[Instance, ...]: ...
 
 
 @dataclass
@@ -78,13 +92,17 @@ class SsmTransport:
 
     asks_one_first = True
 
-    def __init__(self, hosts: Mapping[str, SsmHost], limits: Limits, commands: Commands, clock: Clock) -> None:
+    def __init__(
+        self, hosts: Mapping[str, SsmHost], limits: Limits, commands: Commands, instances: Instances, clock: Clock
+    ) -> None:
         self._hosts = hosts
+        self._instances = instances
         self._limits = limits
         self._commands = commands
         self._clock = clock
         self._expected: dict[str, Answer] = {}
         self._running: set[str] = set()
+        self._left_alone: set[str] = set()
         self._cost = Cost()
         self._last_call = -1.0
 
@@ -196,15 +214,31 @@ class SsmTransport:
         self._cost += Cost(bytes_sent=len(script) * len(batch.names))
 
     def _wait(self, batches: Sequence[_Batch]) -> None:
-        """Wait until commands are over, or should be."""
-        deadline = self._clock.monotonic() + SHORTEST_DELIVERY_SECONDS + self._limits.answers_seconds
+        """Wait until commands are over, or should be, or run only where nobody is any more."""
+        clock = self._clock
+        deadline = clock.monotonic() + SHORTEST_DELIVERY_SECONDS + self._limits.answers_seconds
+        next_look = clock.monotonic() + LOOK_SECONDS
         waiting = [batch.command_id for batch in batches if batch.command_id]
         for pause in pauses():
             if waiting:
-                self._clock.sleep(pause)
+                clock.sleep(pause)
             waiting = [one for one in waiting if self._look(one) not in OVER]
-            if not waiting or self._clock.monotonic() > deadline:
+            if clock.monotonic() > next_look:
+                self._left_alone |= {one for one in waiting if self._is_left_alone(one)}
+                waiting = [one for one in waiting if one not in self._left_alone]
+                next_look = clock.monotonic() + LOOK_SECONDS
+            if not waiting or clock.monotonic() > deadline:
                 return
+
+    def _is_left_alone(self, command_id: str) -> bool:
+        """Tell whether a command runs only on instances that do not: what comes of it there, AWS tells much later."""
+        self._call()
+        ids = sorted(self._commands.unfinished(command_id))
+        if not ids:
+            return False
+        self._cost += Cost(api_calls=1)
+        found = self._instances.instances({"instance-id": ids})
+        return not any(one.state == RUNNING for one in found)
 
     def _look(self, command_id: str) -> str:
         self._call()
@@ -227,7 +261,8 @@ class SsmTransport:
 
     def _take(self, batch: _Batch, name: str, invocation: Invocation) -> None:
         if invocation.status != "Success":
-            batch.trouble[name] = self._explain(invocation)
+            is_left_alone = batch.command_id in self._left_alone
+            batch.trouble[name] = self._explain(invocation, is_left_alone=is_left_alone)
             return
         try:
             batch.replies[name] = self._packed(batch, invocation.output)
@@ -247,9 +282,9 @@ class SsmTransport:
         self._cost += Cost(bytes_received=len(output))
         return read_packed(output, len(batch.questions))
 
-    def _explain(self, invocation: Invocation) -> str:
+    def _explain(self, invocation: Invocation, *, is_left_alone: bool) -> str:
         if invocation.status in ("Pending", "InProgress", "Delayed"):
-            return TOO_LATE.format(SHORTEST_DELIVERY_SECONDS + self._limits.answers_seconds)
+            return GONE if is_left_alone else TOO_LATE.format(SHORTEST_DELIVERY_SECONDS + self._limits.answers_seconds)
         said = (invocation.output.strip().splitlines() or [""])[-1]
         why = _EXPLAINED.get(invocation.status, f"Run Command ended with {invocation.status}")
         return f"{why}: {said}" if said else why
@@ -282,4 +317,4 @@ def open_ssm(hosts: Mapping[str, SsmHost], limits: Limits) -> SsmTransport:
     """
     first = next(iter(hosts.values()))
     session = open_session(first.profile or None, first.region or None)
-    return SsmTransport(hosts, limits, RunCommand(session.ssm()), SystemClock())
+    return SsmTransport(hosts, limits, RunCommand(session.ssm()), Ec2(session.ec2()), SystemClock())

@@ -11,8 +11,9 @@ from goldfleet.clock import SystemClock
 from goldfleet.localcloud.ssm.ports import Reach
 from goldfleet.localcloud.ssm.throttle import Rate
 from goldfleet.transport.model import Limits, Replies, SsmHost
-from goldfleet.transport.ssm import NOT_MANAGED, SsmTransport
-from tests.doubles.run_command import EmulatedFleet, run_command
+from goldfleet.transport.ssm import GONE, NOT_MANAGED, SsmTransport
+from tests.doubles.machines import machines_of
+from tests.doubles.run_command import EmulatedFleet, VanishedError, run_command
 from tests.functional.transport.test_agent import by_shell, said, without_python
 
 __all__ = ["without_python"]  # a fixture
@@ -41,7 +42,7 @@ def transport(fleet: EmulatedFleet, limits: Limits = HASTE, group: str = "") -> 
     """Hand out the way to all instances, which are called by their ids, and close it."""
     hosts = {one: SsmHost(one, group=group) for one in fleet.instance_ids}
     client = fleet.client(retries={"mode": "standard", "total_max_attempts": 6})
-    opened = SsmTransport(hosts, limits, RunCommand(client), SystemClock())
+    opened = SsmTransport(hosts, limits, RunCommand(client), machines_of(*fleet.instance_ids), SystemClock())
     try:
         yield opened
     finally:
@@ -188,6 +189,23 @@ def test_server_that_says_something_else_is_trouble() -> None:
     assert reply.trouble == "it said 'Welcome!'"
 
 
+def test_server_that_ends_while_it_answers_is_not_waited_for_until_aws_tells() -> None:
+    def first_vanishes(instance_id: str, script: str) -> tuple[int, bytes, bytes]:
+        if instance_id.endswith("1"):
+            raise VanishedError
+        return here(instance_id, script)
+
+    with run_command(first_vanishes) as fleet:
+        first, *others = fleet.instance_ids
+        hosts = {one: SsmHost(one) for one in fleet.instance_ids}
+        opened = SsmTransport(hosts, Limits(), RunCommand(fleet.client()), machines_of(*others), SystemClock())
+        replies = ask_all(fleet, opened, ["uname -s"])
+        opened.close()
+        assert fleet.calls["CancelCommand"] == 1
+    assert replies.pop(first) == Replies({}, GONE)
+    assert set(texts(replies, "uname -s").values()) == {b"Linux\n"}
+
+
 def test_command_that_hangs_costs_its_own_time_only() -> None:
     with run_command(here) as fleet, transport(fleet, Limits(question_seconds=0.5)) as opened:
         replies = ask_all(fleet, opened, ["echo a", "sleep 30", "echo b"])
@@ -198,7 +216,7 @@ def test_command_that_hangs_costs_its_own_time_only() -> None:
 def test_aws_that_refuses_is_trouble_of_every_server() -> None:
     with run_command(here, rates={"SendCommand": Rate(0.001, 0)}) as fleet:
         hosts = {one: SsmHost(one) for one in fleet.instance_ids}
-        opened = SsmTransport(hosts, HASTE, RunCommand(fleet.client()), SystemClock())
+        opened = SsmTransport(hosts, HASTE, RunCommand(fleet.client()), machines_of(), SystemClock())
         replies = ask_all(fleet, opened, ["uname -s"])
         opened.close()
     assert len(replies) == 3

@@ -108,7 +108,10 @@ class RunCommand:
             if set(instance_ids) - set(command.invocations):
                 raise CallRefusedError("InvalidInstanceId", "The command was not sent to such an instance.")
             for invocation in command.cancel(self.now(), instance_ids):
-                self._kill[command.command_id, invocation.instance_id].set()
+                if cancelled := self._kill.get(
+                    (command.command_id, invocation.instance_id)
+                ):  # else its instance is gone
+                    cancelled.set()
         return {}
 
     def _list_commands(self, parameters: dict[str, Any]) -> Answer:
