@@ -5,8 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.doubles.sshd import in_folder, reach, sshd
 
+CHAIN = """
+def test_chain(host):
+    assert host.run("echo a").stdout == "a\\n"
+    assert host.run("echo b").stdout == "b\\n"
+    assert host.run("echo c").stdout == "c\\n"
+"""
 CONFTEST = """
 import pytest
 
@@ -32,6 +40,34 @@ def test_skipped(host):
 """
 
 
+def run(folder: Path, port: int, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the tests in `specs` for the server at a port."""
+    (folder / "known_hosts").write_text(reach(port).known_hosts)
+    (folder / "config").write_text(f"Host *\n  UserKnownHostsFile {folder / 'known_hosts'}\n")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "specs", "-c", "/dev/null", "--rootdir", str(folder), "-q", *options,
+         f"--hosts=goldfleet://admin@127.0.0.1:{port}", f"--ssh-config={folder / 'config'}"],
+        cwd=folder, env=dict(os.environ), capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("spoilt", ["", "[]", '{"specs\\n\\n": {"a": 1}}', "no json"])
+def test_what_tests_ask_is_asked_at_the_beginning_of_the_next_run(tmp_path: Path, spoilt: str) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "test_it.py").write_text(CHAIN)
+    with sshd(in_folder(tmp_path)) as port:
+        first = run(tmp_path, port)
+        if spoilt:
+            (kept,) = tmp_path.glob(".pytest_cache/v/goldfleet/plans")
+            kept.write_text(spoilt)
+        second = run(tmp_path, port)
+        other = run(tmp_path, port, "-k", "chain")
+    assert "in 3 rounds" in first.stdout, first.stdout + first.stderr
+    assert ("in 3 rounds" if spoilt else "in 0 rounds") in second.stdout, second.stdout + second.stderr
+    assert "in 3 rounds" in other.stdout
+    assert "1 passed" in second.stdout
+
+
 def test_hooks_of_a_suite_see_each_test_once_and_what_is_skipped_is_not_run(tmp_path: Path) -> None:
     server, specs = tmp_path / "server", tmp_path / "specs"
     server.mkdir()
@@ -41,13 +77,7 @@ def test_hooks_of_a_suite_see_each_test_once_and_what_is_skipped_is_not_run(tmp_
     (specs / "conftest.py").write_text(CONFTEST)
     (specs / "test_it.py").write_text(SPECS)
     with sshd(in_folder(server)) as port:
-        (tmp_path / "known_hosts").write_text(reach(port).known_hosts)
-        (tmp_path / "config").write_text(f"Host *\n  UserKnownHostsFile {tmp_path / 'known_hosts'}\n")
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", str(specs), "-c", "/dev/null", "-q", "-p", "no:cacheprovider",
-             f"--hosts=goldfleet://admin@127.0.0.1:{port}", f"--ssh-config={tmp_path / 'config'}"],
-            cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+        done = run(tmp_path, port, "-p", "no:cacheprovider")
     assert "1 failed, 1 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
     assert (tmp_path / "reported").read_text().splitlines() == [
         "test_passes setup None",

@@ -31,9 +31,13 @@ def plan_file(folder: Path, specs: Path, image_id: str, variables: Mapping[str, 
 def read_plan(file: Path) -> tuple[str, ...]:
     """Return the commands in a file, none when it cannot be used. None of them changes a server, whoever wrote the file."""
     try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
+        return harmless(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return ()
+
+
+def harmless(kept: object) -> tuple[str, ...]:
+    """Return those commands of what was kept that change no server; none when it is no list."""
     found = kept if isinstance(kept, list) else []
     return tuple(one for one in found if isinstance(one, str) and not changes_something(one))
 

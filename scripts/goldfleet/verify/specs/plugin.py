@@ -25,6 +25,10 @@ LIVE = (
 MOST_NAMED = 10
 ASKING: pytest.StashKey[Asking] = pytest.StashKey()
 JOB = "--goldfleet-job"
+PLANS = "goldfleet/plans"
+"""Where pytest's cache keeps what tests have asked before, by what was run."""
+
+MOST_PLANS = 20
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -71,7 +75,8 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     if ASKING not in session.config.stash:
         _open(session.config, [backend for _, backend in found])
     asking = session.config.stash[ASKING]
-    _learn(asking, found)
+    if reached := _learn(asking, found):
+        _keep_plan(session.config, asking.collected.answered(reached))
     return (yield)
 
 
@@ -126,13 +131,35 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 def _open(config: pytest.Config, backends: list[GoldfleetBackend]) -> None:
     from goldfleet.transport.model import Limits  # noqa: PLC0415 - only now that there are servers
     from goldfleet.verify.specs.asking import host_of, open_asking  # noqa: PLC0415
+    from goldfleet.verify.specs.collected import PRELUDE  # noqa: PLC0415
+    from goldfleet.verify.specs.plans import harmless  # noqa: PLC0415
 
     by_name = {backend.server: host_of(backend) for backend in backends}
     if by_name:
-        config.stash[ASKING] = open_asking(by_name, Limits())
+        first = tuple(dict.fromkeys((*PRELUDE, *harmless(_plans(config).get(_what_is_run(config))))))
+        config.stash[ASKING] = open_asking(by_name, Limits(), first)
 
 
-def _learn(asking: Asking, found: list[tuple[pytest.Item, GoldfleetBackend]]) -> None:
+def _plans(config: pytest.Config) -> dict[str, Any]:
+    """Return what pytest's cache keeps of what tests have asked, by what was run; nothing where there is no cache."""
+    cache = getattr(config, "cache", None)
+    kept = cache.get(PLANS, {}) if cache is not None else {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _keep_plan(config: pytest.Config, commands: list[str]) -> None:
+    """Keep what was asked for the next run of the same tests, which then asks it at its beginning."""
+    if (cache := getattr(config, "cache", None)) is not None:
+        kept = [*_plans(config).items(), (_what_is_run(config), commands)]
+        cache.set(PLANS, dict(kept[-MOST_PLANS:]))
+
+
+def _what_is_run(config: pytest.Config) -> str:
+    return "\n".join([*config.args, config.option.markexpr, config.option.keyword])
+
+
+def _learn(asking: Asking, found: list[tuple[pytest.Item, GoldfleetBackend]]) -> str | None:
+    """Find out what the tests ask; return the server that they were learnt for, None when none answers."""
     from goldfleet.verify.specs.learning import learn  # noqa: PLC0415
 
     asking.wait()
@@ -141,6 +168,7 @@ def _learn(asking: Asking, found: list[tuple[pytest.Item, GoldfleetBackend]]) ->
     if reached is not None:
         asking.learnt = learn(reached, [item for item, backend in found if backend.server == reached], asking.collected)
     asking.learnt_seconds = time.monotonic() - began
+    return reached
 
 
 def _backend(item: pytest.Item) -> GoldfleetBackend | None:
