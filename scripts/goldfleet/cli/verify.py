@@ -1,8 +1,10 @@
 """`goldfleet verify`: is every server of a group what its image promises?"""
 
+import os
 import random
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -100,8 +102,10 @@ def verify(
     from goldfleet.aws.session import open_session
     from goldfleet.verify.budget import parse_budget
     from goldfleet.verify.members import ALL, Choice, parse_sample
+    from goldfleet.verify.telemetry import send_spans
     from goldfleet.verify.wiring import GroupRequest, NamedRequest, Selection, verify_group, verify_named
 
+    began = time.monotonic()
     most = parse_budget(budget) if budget is not None else {}
     wanted = parse_sample(sample) if sample is not None else None
     choice = Choice(only_image, wanted, random.SystemRandom().sample) if only_image or wanted else ALL
@@ -119,6 +123,8 @@ def verify(
         write_junit(report, Path(junit))
     if html is not None:
         write_html(report, Path(html))
+    if note := send_spans(report.verdict, report.run, time.monotonic() - began, os.environ):
+        print(f"note: {note}", file=sys.stderr)
     show_report(report, as_json, most)
 
 
