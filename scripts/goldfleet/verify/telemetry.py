@@ -73,8 +73,8 @@ def _send(verdict: Verdict, run: str, seconds: float, endpoint: str) -> str:
             if exporter.export(ended[start : start + SPANS_A_BATCH]) is not SpanExportResult.SUCCESS
         ]
     finally:
-        exporter.shutdown()
-        provider.shutdown()  # type: ignore[no-untyped-call]
+        exporter.shutdown()  # type: ignore[no-untyped-call]
+        provider.shutdown()
     lost = sum(len(ended[start : start + SPANS_A_BATCH]) for start in failed)
     return NOT_SENT.format(lost, endpoint) if lost else ""
 
