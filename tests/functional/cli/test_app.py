@@ -56,7 +56,7 @@ def test_help_lists_the_command(command: str) -> None:
             ("bake", "--project", "/nowhere"),
             "There is no /nowhere/goldfleet.toml. Run goldfleet in the project's folder",
         ),
-        (("verify",), "goldfleet: Missing argument"),
+        (("verify",), "goldfleet: Wanted one of: an Auto Scaling group"),
         (("known-hosts",), "No instance was named. Give instance ids, or --tag key=value."),
         (("known-hosts", "--tag", "web"), "--tag web: wanted key=value."),
         (("images", "rollback", "bad name"), "'bad name' is no name of an image: wanted 1 to 40 small letters"),
