@@ -33,6 +33,11 @@ class GroupHosts:
     trouble: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, JsonValue] = field(default_factory=dict)
 
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Return the ids of all of them."""
+        return (*self.hosts, *self.trouble)
+
 
 def find_group_hosts(project: Path, name: str, transport: str | None = None) -> GroupHosts:
     """Return the servers of a group that are in service; `transport` is how they are reached, if not as the settings say.

@@ -48,9 +48,15 @@ class Asking:
         self.collected.transport.close()
 
 
-def open_asking(hosts: Mapping[str, Host], limits: Limits, first: Sequence[str] = PRELUDE) -> Asking:
-    """Return the way to these servers, on which the first questions are; from here on backends ask there."""
-    collected = Collected(open_transport(hosts, limits), tuple(hosts))
+def open_asking(
+    hosts: Mapping[str, Host], limits: Limits, first: Sequence[str] = PRELUDE, trouble: Mapping[str, str] | None = None
+) -> Asking:
+    """Return the way to these servers, on which the first questions are; from here on backends ask there.
+
+    `trouble` says of more servers why they cannot be reached.
+    """
+    trouble = trouble or {}
+    collected = Collected(open_transport(hosts, limits), (*hosts, *trouble), trouble=dict(trouble))
     asking = Asking(collected, first=first)
     GoldfleetBackend.collected = collected
     asking.begin()

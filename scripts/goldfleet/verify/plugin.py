@@ -6,8 +6,13 @@ Loaded into every pytest of an environment that has goldfleet: it imports nothin
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import pytest
 import testinfra.backend
@@ -15,6 +20,7 @@ import testinfra.backend
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from goldfleet.verify.group_hosts import GroupHosts
     from goldfleet.verify.specs.asking import Asking
     from goldfleet.verify.specs.backend import GoldfleetBackend
 
@@ -25,6 +31,9 @@ LIVE = (
 MOST_NAMED = 10
 ASKING: pytest.StashKey[Asking] = pytest.StashKey()
 JOB = "--goldfleet-job"
+GROUP = f"{SCHEME}://asg/"
+FOUND: pytest.StashKey[dict[str, GroupHosts]] = pytest.StashKey()
+VARIABLES_FILE = "GOLDFLEET_VARIABLES_FILE"
 PLANS = "goldfleet/plans"
 """Where pytest's cache keeps what tests have asked before, by what was run."""
 
@@ -52,10 +61,13 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
         session.config.pluginmanager.register(open_job(job))
         return (yield)
     hosts = getattr(option, "hosts", None) or ""
+    groups = {one.strip() for one in hosts.split(",") if one.strip().startswith(GROUP)}
     # With xdist it is the workers that run tests.
     is_elsewhere = option.collectonly or (
         getattr(option, "dist", "no") != "no" and not hasattr(session.config, "workerinput")
     )
+    if groups and not is_elsewhere:
+        hosts = option.hosts = _find_groups(session.config, hosts.split(","), groups)
     if f"{SCHEME}://" in hosts and not is_elsewhere:
         named = testinfra.get_hosts(
             hosts.split(","), connection=option.connection, ssh_config=option.ssh_config,
@@ -128,16 +140,54 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"not foreseen, asked by themselves: {more} more")
 
 
+def _find_groups(config: pytest.Config, hosts: list[str], groups: set[str]) -> str:
+    """Return --hosts with the servers of groups in the groups' places; how these are reached is kept."""
+    from goldfleet.errors import GoldfleetError  # noqa: PLC0415 - only where there are groups
+    from goldfleet.verify.group_hosts import find_group_hosts  # noqa: PLC0415
+
+    found = config.stash[FOUND] = {}
+    try:
+        for group in sorted(groups):
+            name, _, query = group.removeprefix(GROUP).partition("?")
+            transport = dict(parse_qsl(query)).get("transport")
+            found[group] = find_group_hosts(Path.cwd(), name, transport)
+    except GoldfleetError as error:
+        raise pytest.UsageError(str(error)) from error
+    _tell_variables(config, list(found.values()))
+    named = [
+        [f"{SCHEME}://{server}" for server in found[one.strip()].servers] if one.strip() in found else [one]
+        for one in hosts
+    ]
+    return ",".join(server for some in named for server in some)
+
+
+def _tell_variables(config: pytest.Config, groups: list[GroupHosts]) -> None:
+    """Let specs know what is wanted of the servers, unless the user has said it."""
+    wanted = [dict(group.variables) for group in groups]
+    if any(one != wanted[0] for one in wanted):
+        raise pytest.UsageError("Not the same is wanted of the groups that --hosts names: run pytest for each of them.")
+    if VARIABLES_FILE in os.environ:
+        return
+    file = tempfile.NamedTemporaryFile("w", prefix="goldfleet-variables-", suffix=".json")  # noqa: SIM115 - open as long as pytest runs
+    json.dump(wanted[0], file)
+    file.flush()
+    os.environ[VARIABLES_FILE] = file.name
+    config.add_cleanup(file.close)
+
+
 def _open(config: pytest.Config, backends: list[GoldfleetBackend]) -> None:
     from goldfleet.transport.model import Limits  # noqa: PLC0415 - only now that there are servers
     from goldfleet.verify.specs.asking import host_of, open_asking  # noqa: PLC0415
     from goldfleet.verify.specs.collected import PRELUDE  # noqa: PLC0415
     from goldfleet.verify.specs.plans import harmless  # noqa: PLC0415
 
-    by_name = {backend.server: host_of(backend) for backend in backends}
-    if by_name:
+    found = config.stash.get(FOUND, {}).values()
+    reached = {name: host for group in found for name, host in group.hosts.items()}
+    trouble = {name: why for group in found for name, why in group.trouble.items()}
+    by_name = {one.server: reached.get(one.server) or host_of(one) for one in backends if one.server not in trouble}
+    if by_name or trouble:
         first = tuple(dict.fromkeys((*PRELUDE, *harmless(_plans(config).get(_what_is_run(config))))))
-        config.stash[ASKING] = open_asking(by_name, Limits(), first)
+        config.stash[ASKING] = open_asking(by_name, Limits(), first, trouble)
 
 
 def _plans(config: pytest.Config) -> dict[str, Any]:
