@@ -1,112 +1,85 @@
-"""Ten hosts, twenty checks: `goldfleet://` beside testinfra's own backends, at several round-trip times.
+"""What issue [verify] names under "Speed", each figure beside its goal. Run as root: python -m tests.bench.verify
 
-The test file and the options are the same for all; the contenders take turns, so that a slow minute of the machine touches
-all alike. Connections and sessions are counted by sshd's log. Run as root: python -m tests.bench.verify
+Parts, one after the other, `--only` chooses:
+
+- peers: goldfleet beside testinfra's own backends, ten hosts with twenty checks; most of the time goes here.
+- servers: processor time and memory of `goldfleet verify`'s job for up to 200 servers.
+- slopes: twenty checks and two hundred, at each round-trip time.
+- black-hole: one of ten hosts does not answer.
+- judging: answers of thousands of servers that are not there (needs no root).
+
+All contenders run the same test files against the same sshds on loopback, and take turns, so that a slow minute of the
+machine touches all alike. Three checks of 200 are made to fail, and each contender must find these and no others.
+Connections and sessions are counted by sshd's log. Figures go to standard output, progress to standard error. A run with the
+defaults takes about 30 minutes on a quiet machine with two cores, 18 of them for peers that are slow.
 """
 
 import argparse
 import os
-import statistics
-import subprocess
+import signal
 import sys
-import tempfile
-import time
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import FrameType
 
-from tests.bench.verify.site import PORT, Site, hosts, round_trip
+from tests.bench.verify import black_hole, peers, scale, servers, slopes
+from tests.bench.verify.bench import Bench, Figure, Options
 
-SPEC = """
-import pytest
-
-@pytest.mark.parametrize("path", ["/etc", "/usr", "/var", "/tmp"])
-def test_folder(host, path): assert host.file(path).is_directory
-def test_mode(host): assert host.file("/etc/passwd").mode == 0o644
-def test_owner(host): assert host.file("/etc/shadow").user == "root"
-def test_content(host): assert host.file("/etc/passwd").contains("root")
-@pytest.mark.parametrize("name", ["bash", "coreutils", "openssh-client"])
-def test_package(host, name): assert host.package(name).is_installed
-@pytest.mark.parametrize("name", ["nosuch", "noother"])
-def test_service(host, name): assert not host.service(name).is_running
-@pytest.mark.parametrize("port", [1, 2])
-def test_socket(host, port): assert not host.socket(f"tcp://127.0.0.1:{port}").is_listening
-@pytest.mark.parametrize("word", ["a", "b", "c"])
-def test_command(host, word): assert host.check_output("echo %s", word) == word
-@pytest.mark.parametrize("name", ["root", "daemon", "nobody"])
-def test_user(host, name): assert host.user(name).exists
-"""
-ROUND_TRIPS = (0, 20, 100)
-ROUNDS = 3
-SHARED = "  ControlMaster auto\n  ControlPath {folder}/%C\n  ControlPersist 60\n"
+PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
+    "peers": peers.measure,
+    "servers": servers.measure,
+    "slopes": slopes.measure,
+    "black-hole": black_hole.measure,
+    "judging": scale.measure,
+}
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@dataclass(frozen=True)
-class Contender:
-    """A way to run the same tests: the backend, what is added to the SSH configuration and to pytest's options."""
-
-    name: str
-    scheme: str
-    more: str = ""
-    options: tuple[str, ...] = ()
-
-
-CONTENDERS = (
-    Contender("goldfleet", "goldfleet"),
-    Contender("testinfra ssh, ControlPath", "ssh", SHARED),
-    Contender("testinfra ssh, ControlPath, -n10", "ssh", SHARED, ("-n10",)),
-    Contender("testinfra ssh", "ssh"),
-)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure the chosen parts, print their tables, and last every figure that has a goal."""
+    options, parts = _parse(arguments)
+    for number in _ENDING:
+        signal.signal(number, _end)
+    print(f"load average {_load()} before; medians of {options.rounds} rounds, of fewer where it says so")
+    figures: list[Figure] = []
+    with ExitStack() as ends:
+        bench = Bench(options, ends)
+        for part in parts:
+            print(f"\n== {part}", flush=True)
+            figures += PARTS[part](bench)
+    print(f"\n== all figures; load average {_load()} after")
+    print(*figures, sep="\n")
 
 
-def run(contender: Contender, site: Site, port: int) -> tuple[float, int, int]:
-    """Run the tests once; return seconds, connections, sessions."""
-    config = site.config(
-        port, f"config-{port}-{contender.name.replace(' ', '-')}", contender.more.format(folder=site.folder)
+def _parse(arguments: Sequence[str] | None) -> tuple[Options, list[str]]:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    named = ",".join(f"{contender.scheme}://{address}" for address in site.addresses)
-    words = [
-        sys.executable, "-m", "pytest", str(site.folder / "test_it.py"), "-c", "/dev/null", f"--rootdir={site.folder}", "-q",
-        "-p", "no:cacheprovider", "-p", "no:hypothesispytest", f"--hosts={named}", f"--ssh-config={config}",
-        f"--junitxml={site.folder / 'junit.xml'}",
-        *contender.options,
-    ]  # fmt: skip
-    before, began = site.counted(), time.monotonic()
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env=inherited)
-    seconds = time.monotonic() - began
-    if done.returncode:
-        raise SystemExit(f"{contender.name}: {done.stdout[-3000:]}{done.stderr[-2000:]}")
-    for address in site.addresses if contender.more else ():
-        subprocess.run(["ssh", "-F", str(config), "-O", "exit", address], capture_output=True, check=False)
-    after = site.counted()
-    return seconds, after[0] - before[0], after[1] - before[1]
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=" ".join(PARTS))
+    parser.add_argument("--rounds", type=int, default=3, help="of each measurement that is not slow (default 3)")
+    parser.add_argument("--round-trips", type=int, nargs="+", default=[0, 20, 100], metavar="MS")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[10, 50, 100, 200], metavar="SERVERS", help="of `servers`"
+    )
+    parser.add_argument("--contenders", default="", metavar="TEXT", help="of `peers`: only those whose names hold this")
+    parser.add_argument(
+        "--longest", type=float, default=150.0, metavar="SECONDS",
+        help="a run that takes longer is ended, and said to have taken more (default 150)",
+    )  # fmt: skip
+    chosen = parser.parse_args(arguments)
+    options = Options(chosen.rounds, chosen.longest, chosen.round_trips, sorted(chosen.sizes), chosen.contenders)
+    return options, chosen.only
 
 
-def main() -> None:
-    """Print the table, a line for each contender and round-trip time."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hosts", type=int, default=10)
-    parser.add_argument("--only", default="", help="Only contenders whose names begin so.")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--round-trips", type=int, nargs="*", default=ROUND_TRIPS, help="Milliseconds.")
-    chosen = parser.parse_args()
-    contenders = [one for one in CONTENDERS if one.name.startswith(chosen.only)]
-    print(f"{chosen.hosts} hosts x 20 checks; medians of {chosen.rounds}")
-    print(f"{'contender':36} {'RTT ms':>6} {'seconds':>8} {'ratio':>6} {'connections':>11} {'sessions':>8}", flush=True)
-    with tempfile.TemporaryDirectory() as name, hosts(chosen.hosts, Path(name)) as site:
-        (site.folder / "test_it.py").write_text(SPEC)
-        run(CONTENDERS[0], site, PORT)  # so that bytecode is there
-        for milliseconds in chosen.round_trips:
-            with round_trip(site.addresses, milliseconds, 22023) as port:
-                rounds = [[run(one, site, port) for one in contenders] for _ in range(chosen.rounds)]
-            columns = list(zip(*rounds, strict=True))
-            medians = [statistics.median(seconds for seconds, _, _ in column) for column in columns]
-            for contender, column, seconds in zip(contenders, columns, medians, strict=True):
-                counts = " ".join(f"{one:{width}}" for one, width in zip(column[-1][1:], (11, 8), strict=True))
-                print(
-                    f"{contender.name:36} {milliseconds:6} {seconds:8.2f} {seconds / medians[0]:6.1f} {counts}",
-                    flush=True,
-                )
+def _load() -> str:
+    return " ".join(f"{one:.1f}" for one in os.getloadavg())
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """End in an orderly way, so that nothing is left behind, whatever comes meanwhile."""
+    for one in _ENDING:
+        signal.signal(one, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

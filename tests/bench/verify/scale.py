@@ -1,7 +1,7 @@
 """How long verdicts about thousands of servers take, once they have answered, with reports; and how much memory.
 
 Answers are worked out, so this is the cost of judging alone. The peer is pytest with an item for each server and test, as
-testinfra has it: 126 s for 1,000 servers with 100 checks (1.26 ms an item).
+testinfra has it: 126 s for 1,000 servers with 100 checks (1.26 ms an item, measured apart). A part of tests.bench.verify.
 """
 
 import os
@@ -11,17 +11,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from goldfleet.transport.model import SshHost
 from goldfleet.verify.job import Job, encode_job, read_results
 from goldfleet.verify.model import HostResult, Verdict
 from goldfleet.verify.reports import write_reports
+from tests.bench.verify.bench import Bench, Figure
 
-ROUNDS = 3
 SIZES = ((1000, 100, 0, 1), (1000, 100, 5, 3), (1000, 100, 5, 512), (10_000, 100, 5, 3), (10_000, 100, 5, 512))
 """Servers, checks, per cent of all answers that differ, in how many ways those to one question do."""
+
+GOALS = {SIZES[0]: (2.0, 200.0), SIZES[3]: (20.0, 500.0), SIZES[4]: (20.0, 500.0)}
+"""Seconds and MB, by size."""
 
 SPEC = """
 import pytest
@@ -33,17 +36,17 @@ def test_mode(host, number):
 
 
 @dataclass(frozen=True)
-class Figure:
+class Took:
     """What one run took: to the verdicts, to the reports, and the most memory of the two processes, in MB."""
 
     judged_seconds: float
     reported_seconds: float
     judging_mb: float
     reporting_mb: float
-    evaluated: int
+    evaluated: float
 
 
-def measure(servers: int, checks: int, differing: float, kinds: int, folder: Path) -> Figure:
+def judge(servers: int, checks: int, differing: float, kinds: int, folder: Path) -> Took:
     """Judge and report once, in fresh processes."""
     (folder / "test_it.py").write_text(SPEC.format(checks=checks))
     results = folder / "results"
@@ -70,39 +73,46 @@ def measure(servers: int, checks: int, differing: float, kinds: int, folder: Pat
     reported = time.monotonic()
     assert found.spent is not None
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-    return Figure(judged - began, reported - began, used.ru_maxrss / 1000, memory, found.spent.evaluated)
+    return Took(judged - began, reported - began, used.ru_maxrss / 1000, memory, found.spent.evaluated)
+
+
+def measure(bench: Bench) -> list[Figure]:
+    """Print a line for each size, and return the figures of those that have a goal."""
+    headings = ("verdicts s", "+ reports s", "judging MB", "reports MB", "tests run")
+    print(f"{'servers x checks, differing':36}", *(f"{heading:>11}" for heading in headings))
+    figures = []
+    for size in SIZES:
+        rounds = []
+        for number in range(bench.options.rounds):
+            rounds.append(_in_a_process(size))
+            bench.say(f"round {number + 1}, {_name(size)}: {rounds[-1].reported_seconds:.2f} s")
+        middle = Took(*(statistics.median(column) for column in zip(*map(astuple, rounds), strict=True)))
+        print(f"{_name(size):36}", *(f"{number:11.2f}" for number in astuple(middle)), flush=True)
+        seconds, mb = GOALS.get(size, (None, None))
+        figures += [
+            Figure(f"verdicts and reports: {_name(size)}", middle.reported_seconds, "s", seconds),
+            Figure(f"memory: {_name(size)}", max(middle.judging_mb, middle.reporting_mb), "MB", mb),
+        ]
+    return figures
+
+
+def _name(size: tuple[int, int, int, int]) -> str:
+    servers, checks, differing, kinds = size
+    return f"{servers:,} x {checks}, {differing} % in {kinds} ways"
+
+
+def _in_a_process(size: tuple[int, int, int, int]) -> Took:
+    """Measure a size in a process whose memory counts for nothing else."""
+    words = [sys.executable, "-m", "tests.bench.verify.scale", *map(str, size)]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    return Took(*map(float, said.split()))
 
 
 def main() -> None:
-    """Print the table, one line a size; or measure one size, in a process whose memory counts for nothing else."""
-    if len(sys.argv) > 1:
-        with tempfile.TemporaryDirectory() as folder:
-            figure = measure(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]), Path(folder))
-        print(*vars(figure).values())
-        return
-    headings = ("verdicts s", "+ reports s", "judging MB", "reports MB", "tests run")
-    print(f"{'servers x checks, differing':36}", *(f"{heading:>11}" for heading in headings))
-    for servers, checks, differing, kinds in SIZES:
-        rows = []
-        for _ in range(ROUNDS):
-            words = [
-                sys.executable,
-                "-m",
-                "tests.bench.verify.scale",
-                str(servers),
-                str(checks),
-                str(differing),
-                str(kinds),
-            ]
-            rows.append(
-                [
-                    float(word)
-                    for word in subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
-                ]
-            )
-        middle = [statistics.median(column) for column in zip(*rows, strict=True)]
-        name = f"{servers:,} x {checks}, {differing} % in {kinds} ways"
-        print(f"{name:36}", *(f"{number:11.2f}" for number in middle), flush=True)
+    """Measure one size, and print what it took."""
+    servers, checks, differing, kinds = map(int, sys.argv[1:])
+    with tempfile.TemporaryDirectory() as folder:
+        print(*astuple(judge(servers, checks, differing, kinds, Path(folder))))
 
 
 if __name__ == "__main__":

@@ -1,36 +1,43 @@
-"""What the bench asks: one sshd on loopback that stands for many hosts, and a proxy before it that adds round-trip time.
+"""What the bench asks: sshds on loopback that stand for many hosts.
 
 Needs root and OpenSSH's server. The user that logs in is made for the bench and removed with it, so that nobody's shell
-start-up is measured.
+start-up is measured. All that is made here is gone when the site ends, also by Ctrl-C or SIGTERM.
 """
 
-import asyncio
 import os
 import pwd
 import shutil
 import subprocess
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.verify.checks import Fault, plant, spec
+
 SSHD = "/usr/sbin/sshd"
 USER = "goldfleet-bench"
 PORT = 22022
+MOST_ADDRESSES = 16
+"""That one sshd listens on. Source: OpenSSH 9.2, sshd.c, MAX_LISTEN_SOCKS."""
+
+FEWEST = 10
+"""Hosts that are asked in most parts of the bench; what is wrong is wrong with some of them."""
+
+PATIENCE_SECONDS = 10.0
 CONFIG = """Port {port}
 {listen}
 HostKey {folder}/host_key
 AuthorizedKeysFile {folder}/authorized_keys
-PidFile {folder}/sshd.pid
+PidFile none
 UsePAM no
 StrictModes no
 PasswordAuthentication no
 MaxStartups 2000
 MaxSessions 100
 LogLevel VERBOSE
-"""
+{faults}"""
 CLIENT = """Host *
   User {user}
   Port {port}
@@ -43,19 +50,30 @@ CLIENT = """Host *
 
 @dataclass(frozen=True)
 class Site:
-    """Hosts by address, the folder with their keys, and what sshd has logged."""
+    """Hosts by address, what is wrong with some of them, the folder with their keys, and what sshd has logged."""
 
-    addresses: list[str]
+    addresses: Sequence[str]
+    faults: Sequence[Fault]
     folder: Path
 
-    def config(self, port: int, name: str, more: str = "") -> Path:
-        """Return an SSH configuration for a port: sshd's own, or a proxy's."""
-        file = self.folder / name
+    def config(self, addresses: Sequence[str], port: int, more: str = "") -> Path:
+        """Write an SSH configuration for these hosts at a port, sshd's own or a proxy's; `more` is added to it."""
+        file = self.folder / "ssh_config"
         file.write_text(CLIENT.format(user=USER, port=port, folder=self.folder, more=more))
-        key = (self.folder / "host_key.pub").read_text().split()[:2]
-        lines = (f"[{address}]:{one} {' '.join(key)}\n" for address in self.addresses for one in (PORT, port))
-        (self.folder / "known_hosts").write_text("".join(lines))
+        (self.folder / "known_hosts").write_text("".join(self.known_host(one, port) for one in addresses))
         return file
+
+    def spec(self, checks: int) -> Path:
+        """Write the test file with so many checks."""
+        file = self.folder / f"test_{checks}.py"
+        if not file.exists():
+            file.write_text(spec(checks))
+        return file
+
+    def known_host(self, address: str, port: int) -> str:
+        """Return the line of known_hosts(5) for a host; they share a key."""
+        kind, key = (self.folder / "host_key.pub").read_text().split()[:2]
+        return f"[{address}]:{port} {kind} {key}\n"
 
     def counted(self) -> tuple[int, int]:
         """Return how many connections and sessions sshd has seen."""
@@ -63,73 +81,96 @@ class Site:
         return log.count("Accepted publickey"), log.count("Starting session")
 
 
+def addresses_of(hosts: int) -> list[str]:
+    """Return addresses of loopback for so many hosts, at most 250."""
+    return [f"127.0.9.{number}" for number in range(1, hosts + 1)]
+
+
 @contextmanager
 def hosts(number: int, folder: Path) -> Iterator[Site]:
-    """Run an sshd that listens on so many addresses of loopback."""
+    """Run sshds that listen on so many addresses of loopback, some of which are made wrong."""
     if os.geteuid() != 0 or not Path(SSHD).exists():
-        raise SystemExit("the bench of verify needs root and OpenSSH's server: apt-get install openssh-server")
-    addresses = [f"127.0.9.{number}" for number in range(1, number + 1)]
+        raise SystemExit("this part of the bench needs root and OpenSSH's server: apt-get install openssh-server")
+    addresses = addresses_of(number)
+    faults = plant(addresses[:FEWEST])
     with ExitStack() as ends:
         ends.enter_context(_user(folder))
         for name in ("host_key", "user_key"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
         shutil.copy(folder / "user_key.pub", folder / "authorized_keys")
         folder.chmod(0o755)
-        listen = "\n".join(f"ListenAddress {address}" for address in addresses)
-        (folder / "sshd_config").write_text(CONFIG.format(port=PORT, listen=listen, folder=folder))
-        Path("/run/sshd").mkdir(exist_ok=True)
-        words = [SSHD, "-D", "-f", str(folder / "sshd_config"), "-E", str(folder / "log")]
-        process = subprocess.Popen(words)
-        ends.callback(process.wait)
-        ends.callback(process.terminate)
-        time.sleep(0.5)
-        if process.poll() is not None:
-            raise SystemExit(f"sshd did not start: {(folder / 'log').read_text()}")
-        yield Site(addresses, folder)
+        ends.enter_context(_run_folder())
+        for some in _in_parts(addresses):
+            ends.enter_context(_sshd(some, [fault for fault in faults if fault.address in some], folder))
+        yield Site(addresses, faults, folder)
+
+
+def _in_parts(addresses: Sequence[str]) -> list[Sequence[str]]:
+    return [addresses[first : first + MOST_ADDRESSES] for first in range(0, len(addresses), MOST_ADDRESSES)]
+
+
+@contextmanager
+def _sshd(addresses: Sequence[str], faults: Sequence[Fault], folder: Path) -> Iterator[None]:
+    config = folder / f"sshd_config-{addresses[0]}"
+    listen = "\n".join(f"ListenAddress {address}" for address in addresses)
+    wrong = "".join(_match(address, faults) for address in sorted({fault.address for fault in faults}))
+    config.write_text(CONFIG.format(port=PORT, listen=listen, folder=folder, faults=wrong))
+    process = subprocess.Popen([SSHD, "-D", "-f", str(config), "-E", str(folder / "log")])
+    try:
+        _wait_for_listening(process, addresses, folder)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _match(address: str, faults: Sequence[Fault]) -> str:
+    variables = " ".join(fault.variable for fault in faults if fault.address == address)
+    return f"Match LocalAddress {address}\n  SetEnv {variables}\n"
+
+
+def _wait_for_listening(process: subprocess.Popen[bytes], addresses: Sequence[str], folder: Path) -> None:
+    """Wait until sshd has logged that it listens everywhere; a probe by connection would be in the log instead."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    log = folder / "log"
+    while not log.exists() or not all(f"listening on {one} port" in log.read_text() for one in addresses):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit(f"sshd did not start: {log.read_text() if log.exists() else ''}")
+        time.sleep(0.05)
+
+
+@contextmanager
+def _run_folder() -> Iterator[None]:
+    """Have the folder that sshd changes its root to, where the machine runs no sshd of its own."""
+    folder = Path("/run/sshd")
+    if folder.exists():
+        yield
+        return
+    folder.mkdir()
+    try:
+        yield
+    finally:
+        folder.rmdir()
 
 
 @contextmanager
 def _user(folder: Path) -> Iterator[None]:
-    """Make the user that logs in, unless an interrupted bench has left it."""
+    """Make the user that logs in, unless a bench that was killed has left it."""
     with suppress(KeyError):
         pwd.getpwnam(USER)
-        subprocess.run(["userdel", USER], check=True)
+        _remove_user()
     subprocess.run(["useradd", "--home-dir", str(folder), "--shell", "/bin/sh", "--password", "*", USER], check=True)
     try:
         yield
     finally:
-        subprocess.run(["userdel", USER], check=True)
+        _remove_user()
 
 
-@contextmanager
-def round_trip(addresses: list[str], milliseconds: int, port: int) -> Iterator[int]:
-    """Have a port of each address lead to sshd, this much later there and back together; 0 is sshd's own port."""
-    if not milliseconds:
-        yield PORT
-        return
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    delay = milliseconds / 2000
-
-    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while data := await source.read(65536):
-            loop.call_later(delay, sink.write, data)
-        loop.call_later(delay, sink.close)
-
-    async def serve(address: str) -> asyncio.Server:
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await asyncio.sleep(2 * delay)  # TCP's own handshake
-            there, back = await asyncio.open_connection(address, PORT)
-            await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
-
-        return await asyncio.start_server(connected, address, port)
-
-    servers = [asyncio.run_coroutine_threadsafe(serve(address), loop).result() for address in addresses]
-    try:
-        yield port
-    finally:
-        for server in servers:
-            loop.call_soon_threadsafe(server.close)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
+def _remove_user() -> None:
+    """Remove the user; sessions whose connection was ended just now may live on for a moment."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while subprocess.run(["userdel", USER], check=False, stderr=subprocess.DEVNULL).returncode:
+        if time.monotonic() > deadline:
+            subprocess.run(["userdel", "--force", USER], check=True)
+            return
+        time.sleep(0.2)
