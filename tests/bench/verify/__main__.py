@@ -12,6 +12,7 @@ All contenders run the same test files against the same sshds on loopback, and t
 machine touches all alike. Three checks of 200 are made to fail, and each contender must find these and no others.
 Connections and sessions are counted by sshd's log. Figures go to standard output, progress to standard error. A run with the
 defaults takes about 30 minutes on a quiet machine with two cores, 18 of them for peers that are slow.
+A further part is a module with `measure`, and a line in PARTS.
 """
 
 import argparse
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"\n== {part}", flush=True)
             figures += PARTS[part](bench)
     print(f"\n== all figures; load average {_load()} after")
-    print(*figures, sep="\n")
+    print(*sorted(figures, key=lambda figure: figure.goal is None), sep="\n")
 
 
 def _parse(arguments: Sequence[str] | None) -> tuple[Options, list[str]]:

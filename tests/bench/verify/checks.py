@@ -11,8 +11,8 @@ from itertools import product
 from pathlib import Path
 from random import Random
 
-CHECKS = 20
-"""In the smallest test file; larger ones have a multiple of each kind of check."""
+PLAIN, PROGRAMS = 15, 5
+"""How many checks there are of each kind where each is there once."""
 
 FAULTS = 3
 SEED = 7
@@ -47,6 +47,30 @@ def test_no_user(host, name): assert not host.user(name).exists
 
 
 @dataclass(frozen=True)
+class Mix:
+    """How many times a test file has each kind of check.
+
+    `plain` ones ask of files, packages, sockets and users, which goldfleet's agent mostly answers itself; `programs` are
+    services and commands, for which each server starts programs, whoever asks.
+    """
+
+    plain: int = 1
+    programs: int = 1
+
+    @property
+    def checks(self) -> int:
+        """How many checks that are."""
+        return PLAIN * self.plain + PROGRAMS * self.programs
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{self.checks} checks, {PROGRAMS * self.programs} by programs"
+
+
+TWENTY = Mix()
+
+
+@dataclass(frozen=True)
 class Fault:
     """What is wrong with one host: its command prints something else than its word."""
 
@@ -70,22 +94,19 @@ def plant(addresses: Sequence[str]) -> tuple[Fault, ...]:
     return tuple(Fault(*place) for place in Random(SEED).sample(places, FAULTS))  # noqa: S311 - no secret
 
 
-def spec(checks: int = CHECKS) -> str:
-    """Return a test file with so many checks, a multiple of CHECKS: seven of files, three of packages, and so on."""
-    times, left = divmod(checks, CHECKS)
-    if left or not times:
-        raise ValueError(f"{checks} checks are no multiple of {CHECKS}")
-    packages = sorted(path.name for path in DOCUMENTED.iterdir() if _is_plain(path))[: 4 * times]
-    users = [user.pw_name for user in pwd.getpwall()][:times]
+def spec(mix: Mix) -> str:
+    """Return a test file: each check of files, packages, services, sockets, commands and users as often as the mix has it."""
+    packages = sorted(path.name for path in DOCUMENTED.iterdir() if _is_plain(path))[: 4 * mix.plain]
+    users = [user.pw_name for user in pwd.getpwall()][: mix.plain]
     return SPEC.format(
-        folders=["/etc", "/usr", "/var", "/tmp", *(f"{DOCUMENTED}/{name}" for name in packages)][: 4 * times],
-        files=["/etc/passwd", *(f"{DOCUMENTED}/{name}/copyright" for name in packages)][:times],
-        packages=packages[: 3 * times],
-        services=[f"nosuch{number}" for number in range(2 * times)],
-        ports=[1 + number for number in range(2 * times)],
-        words=_words(3 * times),
+        folders=["/etc", "/usr", "/var", "/tmp", *(f"{DOCUMENTED}/{name}" for name in packages)][: 4 * mix.plain],
+        files=["/etc/passwd", *(f"{DOCUMENTED}/{name}/copyright" for name in packages)][: mix.plain],
+        packages=packages[: 3 * mix.plain],
+        services=[f"nosuch{number}" for number in range(2 * mix.programs)],
+        ports=[1 + number for number in range(2 * mix.plain)],
+        words=_words(3 * mix.programs),
         users=users,
-        strangers=[f"stranger{number}" for number in range(2 * times)],
+        strangers=[f"stranger{number}" for number in range(2 * mix.plain)],
         variable=VARIABLE,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.verify import one_job
-from tests.bench.verify.checks import CHECKS
+from tests.bench.verify.checks import TWENTY, Mix
 from tests.bench.verify.found import Found, prove, read_junit
 from tests.bench.verify.running import Ran, run
 from tests.bench.verify.site import PORT, Site
@@ -22,18 +22,18 @@ _NODELAY = ("-p", "tests.bench.verify.nodelay")
 
 @dataclass(frozen=True)
 class Asked:
-    """Who is asked what: hosts by address, at a port, so many checks. Addresses that the site has not are of no host."""
+    """Who is asked what: hosts by address, at a port. Addresses that the site has not are of no host."""
 
     site: Site
     addresses: Sequence[str]
     port: int = PORT
-    checks: int = CHECKS
+    mix: Mix = TWENTY
     connect_seconds: float = CONNECT_SECONDS
 
     @property
     def spec(self) -> Path:
         """The test file."""
-        return self.site.spec(self.checks)
+        return self.site.spec(self.mix)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def take_round(contender: Contender, asked: Asked, longest: float) -> Round:
         raise SystemExit(f"{contender.name} ended with exit code {ran.code}: {ran.output[-3000:]}")
     found = contender.read(asked, ran)
     hosts = [address for address in asked.addresses if address in asked.site.addresses]
-    if why := prove(found, hosts, asked.checks, asked.site.faults):
+    if why := prove(found, hosts, asked.mix.checks, asked.site.faults):
         raise SystemExit(f"{contender.name} is wrong about the hosts: {why}\n{ran.output[-3000:]}")
     return Round(ran, *counted, found)
 

@@ -35,11 +35,16 @@ class Order:
 
 @dataclass(frozen=True)
 class Took:
-    """What the job's process took, and found: its processor time, its most resident memory, its rounds of asking."""
+    """What the job's process took, and found.
+
+    `asked_seconds` is how long it asked and learnt what to ask, with `rounds` of asking; `judged_seconds` how long it judged.
+    """
 
     cpu_seconds: float
     memory_mb: float
     rounds: int
+    asked_seconds: float
+    judged_seconds: float
     found: Found
 
 
@@ -57,7 +62,7 @@ def read(output: str) -> Took:
     said = json.loads(output.splitlines()[-1])
     failed = frozenset((address, check) for address, check in said["failed"])
     found = Found(said["checks"], failed, frozenset(said["unreachable"]))
-    return Took(said["cpu_seconds"], said["memory_mb"], said["rounds"], found)
+    return Took(found=found, **said["took"])
 
 
 def main() -> None:
@@ -82,9 +87,13 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "cpu_seconds": used.ru_utime + used.ru_stime,
-                "memory_mb": used.ru_maxrss / 1000,
-                "rounds": results.spent.rounds,
+                "took": {
+                    "cpu_seconds": used.ru_utime + used.ru_stime,
+                    "memory_mb": used.ru_maxrss / 1000,
+                    "rounds": results.spent.rounds,
+                    "asked_seconds": results.spent.asked_seconds,
+                    "judged_seconds": results.spent.judged_seconds,
+                },
                 "checks": {address: len(server.checks) for address, server in results.servers.items()},
                 "failed": list(_failed(results)),
                 "unreachable": [address for address, server in results.servers.items() if server.trouble],

@@ -18,7 +18,7 @@ from goldfleet.transport.model import SshHost
 from goldfleet.verify.job import Job, encode_job, read_results
 from goldfleet.verify.model import HostResult, Verdict
 from goldfleet.verify.reports import write_reports
-from tests.bench.verify.bench import Bench, Figure
+from tests.bench.verify.bench import SLOW_SECONDS, Bench, Figure
 
 SIZES = ((1000, 100, 0, 1), (1000, 100, 5, 3), (1000, 100, 5, 512), (10_000, 100, 5, 3), (10_000, 100, 5, 512))
 """Servers, checks, per cent of all answers that differ, in how many ways those to one question do."""
@@ -79,15 +79,17 @@ def judge(servers: int, checks: int, differing: float, kinds: int, folder: Path)
 def measure(bench: Bench) -> list[Figure]:
     """Print a line for each size, and return the figures of those that have a goal."""
     headings = ("verdicts s", "+ reports s", "judging MB", "reports MB", "tests run")
-    print(f"{'servers x checks, differing':36}", *(f"{heading:>11}" for heading in headings))
+    print(f"{'servers x checks, differing':36} {'rounds':>6}", *(f"{heading:>11}" for heading in headings))
     figures = []
     for size in SIZES:
-        rounds = []
+        rounds: list[Took] = []
         for number in range(bench.options.rounds):
+            if any(one.reported_seconds > SLOW_SECONDS for one in rounds):
+                break
             rounds.append(_in_a_process(size))
             bench.say(f"round {number + 1}, {_name(size)}: {rounds[-1].reported_seconds:.2f} s")
         middle = Took(*(statistics.median(column) for column in zip(*map(astuple, rounds), strict=True)))
-        print(f"{_name(size):36}", *(f"{number:11.2f}" for number in astuple(middle)), flush=True)
+        print(f"{_name(size):36} {len(rounds):6}", *(f"{number:11.2f}" for number in astuple(middle)), flush=True)
         seconds, mb = GOALS.get(size, (None, None))
         figures += [
             Figure(f"verdicts and reports: {_name(size)}", middle.reported_seconds, "s", seconds),

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.verify.checks import Fault, plant, spec
+from tests.bench.verify.checks import Fault, Mix, plant, spec
 
 SSHD = "/usr/sbin/sshd"
 USER = "goldfleet-bench"
@@ -63,11 +63,11 @@ class Site:
         (self.folder / "known_hosts").write_text("".join(self.known_host(one, port) for one in addresses))
         return file
 
-    def spec(self, checks: int) -> Path:
-        """Write the test file with so many checks."""
-        file = self.folder / f"test_{checks}.py"
+    def spec(self, mix: Mix) -> Path:
+        """Write the test file with these checks."""
+        file = self.folder / f"test_{mix.plain}_{mix.programs}.py"
         if not file.exists():
-            file.write_text(spec(checks))
+            file.write_text(spec(mix))
         return file
 
     def known_host(self, address: str, port: int) -> str:
