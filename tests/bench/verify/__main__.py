@@ -47,9 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         bench = Bench(options, ends)
         for part in parts:
             print(f"\n== {part}", flush=True)
-            figures += PARTS[part](bench)
-    print(f"\n== all figures; load average {_load()} after")
-    print(*sorted(figures, key=lambda figure: figure.goal is None), sep="\n")
+            measured = PARTS[part](bench)
+            print(*(figure for figure in measured if figure.goal is None), sep="\n", flush=True)
+            figures += [figure for figure in measured if figure.goal is not None]
+    print(f"\n== goals; load average {_load()} after")
+    print(*figures, sep="\n")
 
 
 def _parse(arguments: Sequence[str] | None) -> tuple[Options, list[str]]:

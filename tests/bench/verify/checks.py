@@ -4,6 +4,7 @@ The hosts are this machine under many addresses, so what is true of them is read
 that sshd sets on one of the addresses, and one check of that host finds it.
 """
 
+import grp
 import pwd
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,10 +40,8 @@ def test_service(host, name): assert not host.service(name).is_running
 def test_socket(host, port): assert not host.socket(f"tcp://127.0.0.1:{{port}}").is_listening
 @pytest.mark.parametrize("word", {words})
 def test_command(host, word): assert host.check_output(f"echo %s${variable}{{word}}", word) == word
-@pytest.mark.parametrize("name", {users})
-def test_user(host, name): assert host.user(name).exists
-@pytest.mark.parametrize("name", {strangers})
-def test_no_user(host, name): assert not host.user(name).exists
+@pytest.mark.parametrize(("kind", "name"), {accounts})
+def test_account(host, kind, name): assert getattr(host, kind)(name).exists
 """
 
 
@@ -50,8 +49,8 @@ def test_no_user(host, name): assert not host.user(name).exists
 class Mix:
     """How many times a test file has each kind of check.
 
-    `plain` ones ask of files, packages, sockets and users, which goldfleet's agent mostly answers itself; `programs` are
-    services and commands, for which each server starts programs, whoever asks.
+    `plain` ones ask of files, packages, sockets, users and groups, nearly all of which goldfleet's agent answers itself;
+    `programs` are services and commands, for which each server starts programs, whoever asks.
     """
 
     plain: int = 1
@@ -97,7 +96,8 @@ def plant(addresses: Sequence[str]) -> tuple[Fault, ...]:
 def spec(mix: Mix) -> str:
     """Return a test file: each check of files, packages, services, sockets, commands and users as often as the mix has it."""
     packages = sorted(path.name for path in DOCUMENTED.iterdir() if _is_plain(path))[: 4 * mix.plain]
-    users = [user.pw_name for user in pwd.getpwall()][: mix.plain]
+    users = [user.pw_name for user in pwd.getpwall()]
+    accounts = [*(("user", name) for name in users), *(("group", group.gr_name) for group in grp.getgrall())]
     return SPEC.format(
         folders=["/etc", "/usr", "/var", "/tmp", *(f"{DOCUMENTED}/{name}" for name in packages)][: 4 * mix.plain],
         files=["/etc/passwd", *(f"{DOCUMENTED}/{name}/copyright" for name in packages)][: mix.plain],
@@ -105,8 +105,8 @@ def spec(mix: Mix) -> str:
         services=[f"nosuch{number}" for number in range(2 * mix.programs)],
         ports=[1 + number for number in range(2 * mix.plain)],
         words=_words(3 * mix.programs),
-        users=users,
-        strangers=[f"stranger{number}" for number in range(2 * mix.plain)],
+        users=users[: mix.plain],
+        accounts=accounts[: 3 * mix.plain],
         variable=VARIABLE,
     )
 
