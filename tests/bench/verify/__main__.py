@@ -25,6 +25,7 @@ from types import FrameType
 
 from tests.bench.verify import black_hole, peers, scale, servers, slopes
 from tests.bench.verify.bench import Bench, Figure, Options
+from tests.bench.verify.site import MOST
 
 PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "peers": peers.measure,
@@ -40,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the chosen parts, print their tables, and last every figure that has a goal."""
     options, parts = _parse(arguments)
     for number in _ENDING:
-        signal.signal(number, _end)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _end)
     print(f"load average {_load()} before; medians of {options.rounds} rounds, of fewer where it says so")
     figures: list[Figure] = []
     with ExitStack() as ends:
@@ -48,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for part in parts:
             print(f"\n== {part}", flush=True)
             measured = PARTS[part](bench)
-            print(*(figure for figure in measured if figure.goal is None), sep="\n", flush=True)
+            for figure in measured:
+                if figure.goal is None:
+                    print(figure, flush=True)
             figures += [figure for figure in measured if figure.goal is not None]
     print(f"\n== goals; load average {_load()} after")
     print(*figures, sep="\n")
@@ -70,6 +74,10 @@ def _parse(arguments: Sequence[str] | None) -> tuple[Options, list[str]]:
         help="a run that takes longer is ended, and said to have taken more (default 150)",
     )  # fmt: skip
     chosen = parser.parse_args(arguments)
+    if not all(2 <= size <= MOST for size in chosen.sizes):
+        parser.error(f"--sizes: from 2 to {MOST}")
+    if min(chosen.rounds, chosen.longest, 1 + min(chosen.round_trips)) < 1:
+        parser.error("--rounds and --longest: at least 1; --round-trips: at least 0")
     options = Options(chosen.rounds, chosen.longest, chosen.round_trips, sorted(chosen.sizes), chosen.contenders)
     return options, chosen.only
 

@@ -22,7 +22,7 @@ HEADINGS = (
 def measure(bench: Bench) -> list[Figure]:
     """Print a line for each number of servers, and what one more adds."""
     bench.warm_up([JOB])
-    sizes = [1, *bench.options.sizes]
+    sizes = sorted({1, *bench.options.sizes})
     turns = {
         size: (JOB, Asked(bench.site, bench.site.addresses[:size], connect_seconds=PATIENT_SECONDS)) for size in sizes
     }
