@@ -11,7 +11,7 @@ Parts, one after the other, `--only` chooses:
 All contenders run the same test files against the same sshds on loopback, and take turns, so that a slow minute of the
 machine touches all alike. Three checks of 200 are made to fail, and each contender must find these and no others.
 Connections and sessions are counted by sshd's log. Figures go to standard output, progress to standard error. A run with the
-defaults takes about 30 minutes on a quiet machine with two cores, 18 of them for peers that are slow.
+defaults takes about 30 minutes on a quiet machine with two cores (added up from its parts), 18 of them for slow peers.
 A further part is a module with `measure`, and a line in PARTS.
 """
 
