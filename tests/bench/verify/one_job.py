@@ -8,29 +8,32 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from goldfleet.stop import StopFlag, catch_signals
-from goldfleet.transport.model import SshHost, SshLimits
+from goldfleet.transport.model import Limits, SshHost
 from goldfleet.verify.job import Job, JobResults
 from goldfleet.verify.job_process import JobProcess, Specs
 from goldfleet.verify.model import CheckOutcome, HostResult, Verdict
 from goldfleet.verify.reports import write_reports
 from tests.bench.verify.found import Found
-from tests.bench.verify.site import USER, Site
+from tests.bench.verify.site import USER
 
 
 @dataclass(frozen=True)
 class Order:
-    """Which addresses, by port and line of known_hosts(5), are to be asked what; `folder` has the key and gets the reports."""
+    """Which addresses, with their lines of known_hosts(5), are to be asked what; `folder` has the key and gets the reports.
+
+    What was asked is kept there for the next order with the same `image_id`, unless that is "".
+    """
 
     known_hosts: dict[str, str]
     port: int
     folder: str
     spec: str
     connect_seconds: float
+    image_id: str
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,9 @@ class Took:
     found: Found
 
 
-def words(site: Site, port: int, addresses: Sequence[str], spec: Path, connect_seconds: float) -> list[str]:
-    """Return the command that has the job done."""
-    lines = {address: site.known_host(address, port) for address in addresses}
-    order = Order(lines, port, str(site.folder), str(spec), connect_seconds)
-    file = site.folder / "order.json"
+def words(order: Order) -> list[str]:
+    """Return the command that has the job of an order done."""
+    file = Path(order.folder) / "order.json"
     file.write_text(json.dumps(asdict(order)))
     return [sys.executable, "-m", "tests.bench.verify.one_job", str(file)]
 
@@ -74,10 +75,12 @@ def main() -> None:
         address: SshHost(address, USER, line, order.port, private_key=key)
         for address, line in order.known_hosts.items()
     }
-    job = Job(servers, limits=SshLimits(connect_seconds=order.connect_seconds))
+    job = Job(servers, limits=Limits(connect_seconds=order.connect_seconds))
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # Linux counts a child's memory from its parent's on
     with catch_signals(stop):
-        results = JobProcess(os.environ, stop).run(job, Specs(Path(order.spec), folder), lambda _line: None)
+        results = JobProcess(os.environ, stop).run(
+            job, Specs(Path(order.spec), folder, image_id=order.image_id), lambda _line: None
+        )
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     if results.spent is None:
         raise SystemExit(results.failure or f"ended by {stop.signal_name}")

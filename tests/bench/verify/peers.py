@@ -14,7 +14,7 @@ GOALS = {0: 1.2, 20: 1.5, 100: 2.5}
 """Seconds, by milliseconds of round-trip time."""
 
 HEADINGS = (
-    f"{'contender':38} {'RTT ms':>6} {'seconds':>8} {'rounds':>6} {'ratio':>6} {'connections':>11} {'sessions':>8} "
+    f"{'contender':40} {'RTT ms':>6} {'seconds':>8} {'rounds':>6} {'ratio':>6} {'connections':>11} {'sessions':>8} "
     f"{'CPU s':>6}"
 )
 
@@ -46,13 +46,13 @@ def _choose(named: str) -> list[Contender]:
     chosen = [one for one in CONTENDERS if one is GOLDFLEET or named in one.name]
     for one in chosen:
         if not one.is_here:
-            print(f"{one.name:38} not measured: {one.needs} is not installed")
+            print(f"{one.name:40} not measured: {one.needs} is not installed")
     return [one for one in chosen if one.is_here]
 
 
 def _line(contender: Contender, milliseconds: int, rounds: Sequence[Round], goldfleet_seconds: float) -> str:
     seconds, last = median(rounds), rounds[-1]
-    start = f"{contender.name:38} {milliseconds:6}"
+    start = f"{contender.name:40} {milliseconds:6}"
     ratio = seconds / goldfleet_seconds
     if last.found is None:
         return f"{start} {f'> {seconds:.0f}':>8} {len(rounds):6} {f'> {ratio:.0f}':>6} ended, since it took too long"
@@ -73,4 +73,4 @@ def _print_slopes(medians: Mapping[Contender, Mapping[float, float]]) -> None:
     print("\nseconds per second of round-trip time: how many round trips each has one after the other")
     for contender, points in medians.items():
         trips = f"{slope(points):8.1f}" if len(points) > 1 else "not measured: one round-trip time only"
-        print(f"{contender.name:38} {trips}")
+        print(f"{contender.name:40} {trips}")
