@@ -60,7 +60,7 @@ bench: setup ## Measure, print medians and ratios; gates nothing
 	$(SUDO) $(BIN)/python -m tests.bench.fleet
 	$(SUDO) $(BIN)/python -m tests.bench.roles
 	$(SUDO) $(BIN)/python -m tests.bench.verify
-	$(BIN)/python -m tests.bench.verify.scale
+	$(BIN)/python -m tests.bench.verify.managed
 
 demo: setup ## The whole story on the local cloud, in a few minutes
 	$(SUDO) $(BIN)/goldfleet demo; $(GIVE_BACK)
