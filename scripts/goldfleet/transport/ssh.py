@@ -42,6 +42,7 @@ class SshTransport(Sessions):
         self._hosts = hosts
         self._connections: dict[str, asyncssh.SSHClientConnection] = {}
         self._handshakes = asyncio.Semaphore(limits.handshakes)
+        self._loaded: dict[str, Sequence[asyncssh.SSHKeyPair]] = {}
 
     async def _open(self, name: str) -> Process:
         host = self._hosts[name]
@@ -83,7 +84,7 @@ class SshTransport(Sessions):
     async def _handshake(self, host: SshHost, client: "_Client") -> asyncssh.SSHClientConnection:
         chosen: dict[str, Any] = {
             "username": host.user,
-            "client_keys": [host.private_key] if host.private_key else None,
+            "client_keys": self._keys(host.private_key) if host.private_key else None,
         }
         chosen |= {"config": [host.config] if host.config else None, "port": host.port}
         chosen["proxy_command"] = list(host.proxy_command)
@@ -95,6 +96,12 @@ class SshTransport(Sessions):
         return await asyncssh.connect(
             host.address, keepalive_interval=15, keepalive_count_max=4, client_factory=lambda: client, **options
         )
+
+    def _keys(self, file: str) -> Sequence[asyncssh.SSHKeyPair]:
+        """Return the key in a file, with its certificate if there is one beside it; the file is read once for all servers."""
+        if file not in self._loaded:
+            self._loaded[file] = asyncssh.load_keypairs([file])
+        return self._loaded[file]
 
     async def _close(self, names: Sequence[str]) -> None:
         for name in names:
