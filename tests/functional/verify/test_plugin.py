@@ -15,6 +15,12 @@ def test_chain(host):
     assert host.run("echo b").stdout == "b\\n"
     assert host.run("echo c").stdout == "c\\n"
 """
+SUBTESTS = """
+def test_parts(host, subtests):
+    for word in ("a", "b", "c"):
+        with subtests.test(word):
+            assert host.run(f"echo {word}").stdout == "a\\n" or word == "b"
+"""
 CONFTEST = """
 import pytest
 
@@ -66,6 +72,17 @@ def test_what_tests_ask_is_asked_at_the_beginning_of_the_next_run(tmp_path: Path
     assert ("in 3 rounds" if spoilt else "in 0 rounds") in second.stdout, second.stdout + second.stderr
     assert "in 3 rounds" in other.stdout
     assert "1 passed" in second.stdout
+
+
+def test_subtests_are_told_once_and_not_while_they_are_learnt(tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "test_it.py").write_text(SUBTESTS)
+    with sshd(in_folder(tmp_path)) as port:
+        done = run(tmp_path, port, "-p", "no:cacheprovider", f"--junitxml={tmp_path / 'junit.xml'}")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "NotYetAsked" not in done.stdout
+    assert done.stdout.count("SUBFAILED") == 1
+    assert "NotYetAsked" not in (tmp_path / "junit.xml").read_text()
 
 
 def test_hooks_of_a_suite_see_each_test_once_and_what_is_skipped_is_not_run(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Runs one test with what is known of its server, as pytest would, and leaves nothing of it but what belongs to the session."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -68,11 +69,24 @@ def attempt(item: pytest.Function, counts: Callable[[], bool]) -> Attempt:
             reports.append(hook.pytest_runtest_makereport(item=item, call=call))
         return call
 
-    if do(partial(hook.pytest_runtest_setup, item=item), "setup").excinfo is None:
-        do(partial(hook.pytest_runtest_call, item=item), "call")
-    do(partial(hook.pytest_runtest_teardown, item=item, nextitem=following), "teardown")
+    with _untold(item.config):
+        if do(partial(hook.pytest_runtest_setup, item=item), "setup").excinfo is None:
+            do(partial(hook.pytest_runtest_call, item=item), "call")
+        do(partial(hook.pytest_runtest_teardown, item=item, nextitem=following), "teardown")
     item._initrequest()
     return Attempt(calls, reports, sum(item.config.stash.get(failed_subtests_key, {}).values()))
+
+
+@contextmanager
+def _untold(config: pytest.Config) -> Iterator[None]:
+    """Keep from everybody what a test says of its parts while it runs, as subtests do: it may not come to its end."""
+    told: list[Any] = config.hook.pytest_runtest_logreport._hookimpls
+    kept = told[:]
+    told.clear()
+    try:
+        yield
+    finally:
+        told[:] = kept
 
 
 def _restore(item: pytest.Function) -> None:
