@@ -38,6 +38,17 @@ def test_environment_of_its_own():
 """
 
 # The suite that is judged, not tests of this file: none of these is skipped, each must come to what pytest makes of it.
+COMPARISONS = """
+class Word(str):
+    pass
+
+def test_lists(host): assert [1, 2] == [1, 3]
+def test_words(host): assert Word("a") == Word("b")
+"""
+COMPARISONS_CONFTEST = """
+def pytest_assertrepr_compare(op, left, right):
+    return ["the word is another one"] if type(left).__name__ == "Word" else None
+"""
 EVERY_END = """
 import unittest, pytest
 
@@ -263,6 +274,15 @@ def test_every_way_in_which_a_test_ends_is_told_as_pytest_tells_it(fleet: Fleet)
     }
     assert "def test_fails(host)" in checks["test_fails"].detail
     assert not (folder / "skipped").exists()
+
+
+def test_failed_comparison_says_how_both_sides_differ_in_the_suites_own_words_too(fleet: Fleet) -> None:
+    fleet.start("a")
+    (fleet.folder / "specs" / "conftest.py").write_text(COMPARISONS_CONFTEST)
+    checks = {check.name: check for check in fleet.run(COMPARISONS).servers["a"].checks}
+    assert "At index 1 diff: 2 != 3" in checks["test_it::test_lists"].detail
+    assert "At index 1 diff: 2 != 3" in checks["test_it::test_lists"].message
+    assert "the word is another one" in checks["test_it::test_words"].message
 
 
 def test_test_is_run_once_for_servers_that_answer_alike(fleet: Fleet) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from unittest import TestCase
 
 import pytest
+from _pytest import assertion
 from _pytest.subtests import failed_subtests_key
 
 ENDS_ALL = (KeyboardInterrupt, pytest.exit.Exception)
@@ -69,7 +70,7 @@ def attempt(item: pytest.Function, counts: Callable[[], bool]) -> Attempt:
             reports.append(hook.pytest_runtest_makereport(item=item, call=call))
         return call
 
-    with _untold(item.config):
+    with _untold(item.config), _compared(item):
         if do(partial(hook.pytest_runtest_setup, item=item), "setup").excinfo is None:
             do(partial(hook.pytest_runtest_call, item=item), "call")
         do(partial(hook.pytest_runtest_teardown, item=item, nextitem=following), "teardown")
@@ -87,6 +88,17 @@ def _untold(config: pytest.Config) -> Iterator[None]:
         yield
     finally:
         told[:] = kept
+
+
+@contextmanager
+def _compared(item: pytest.Function) -> Iterator[None]:
+    """Have a failed comparison say how both sides differ, which pytest does around each test only."""
+    wrapper = assertion.pytest_runtest_protocol(item)
+    next(wrapper)
+    try:
+        yield
+    finally:
+        wrapper.close()
 
 
 def _restore(item: pytest.Function) -> None:
