@@ -14,6 +14,9 @@ from tests.localcloud.test_run_command import CORE
 from tests.localcloud.test_verify import SETTINGS, Group
 
 NAME = "transports"
+LONG = 180.0
+"""Seconds for three servers to boot while everything else is tested beside."""
+
 SPECS = """
 import pytest
 
@@ -70,10 +73,14 @@ def group(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gr
         "create-auto-scaling-group", "--launch-configuration-name", NAME, "--min-size", "0", "--max-size", "4",
         "--desired-capacity", "3", "--availability-zones", f"{cloud.env['AWS_REGION']}a",
     )  # fmt: skip
-    group.wait_in_service(3)
+    wait_for("three servers in service", lambda: len(group.in_service()) == 3, LONG)
     cloud.ssh(group.members()[1], "sudo touch /opt/broken")
-    managed = "describe-instance-information"
-    wait_for("three managed nodes", lambda: len(cloud.aws("ssm", managed)["InstanceInformationList"]) == 3)
+
+    def are_managed() -> bool:
+        listed = cloud.aws("ssm", "describe-instance-information")["InstanceInformationList"]
+        return set(group.members()) <= {one["InstanceId"] for one in listed}
+
+    wait_for("managed nodes", are_managed, LONG)
     yield group
     group("delete-auto-scaling-group", "--force-delete")
 
