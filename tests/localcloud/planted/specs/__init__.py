@@ -1,0 +1,5 @@
+"""What a server that ../user_data.sh has made is; test_equal_verdicts.py copies these modules as test_*.py of a project.
+
+They hold on every server that nobody has spoilt, and each kind of fault names one of them that must fail. None rests on how
+somebody came in, such as the variables of a login.
+"""
