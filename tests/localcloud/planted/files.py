@@ -193,7 +193,7 @@ def pipe_is_none(chance: random.Random) -> Fault:
 def secret_is_open(chance: random.Random) -> Fault:
     """A key that others may read."""
     path = "/opt/app/etc/secret.key"
-    other = chance.choice(["chmod 644", "chown 4101", "chmod 604"])
+    other = chance.choice(["chmod 644", "chown 4101", "chmod 640"])
     return fault(f"{other} {path}", "test_accounts::test_what_a_user_may_read", path, "/opt/app/etc")
 
 
