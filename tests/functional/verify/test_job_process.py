@@ -38,6 +38,11 @@ def test_environment_of_its_own():
 """
 
 # The suite that is judged, not tests of this file: none of these is skipped, each must come to what pytest makes of it.
+OWN_ADDRESS = """
+def test_own(host):
+    address = host.file("address").content_string
+    assert host.run(f"python3 -c \'open(\\"asked\\", \\"a\\").write(\\"{address} \\")\'").rc == 0
+"""
 COMPARISONS = """
 class Word(str):
     pass
@@ -283,6 +288,17 @@ def test_failed_comparison_says_how_both_sides_differ_in_the_suites_own_words_to
     assert "At index 1 diff: 2 != 3" in checks["test_it::test_lists"].detail
     assert "At index 1 diff: 2 != 3" in checks["test_it::test_lists"].message
     assert "the word is another one" in checks["test_it::test_words"].message
+
+
+def test_command_with_a_servers_own_address_is_asked_of_that_server_alone(fleet: Fleet) -> None:
+    folders = {name: fleet.start(name, {"address": f"127.0.0.{10 + number}"}) for number, name in enumerate("abc")}
+    found = fleet.run(OWN_ADDRESS)
+    assert {name: outcomes(one)["test_it::test_own"] for name, one in found.servers.items()} == dict.fromkeys(
+        "abc", "passed"
+    )
+    for folder in folders.values():
+        own = (folder / "address").read_text()
+        assert set((folder / "asked").read_text().split()) == {own}
 
 
 def test_test_is_run_once_for_servers_that_answer_alike(fleet: Fleet) -> None:

@@ -56,7 +56,8 @@ def open_asking(
     `trouble` says of more servers why they cannot be reached.
     """
     trouble = trouble or {}
-    collected = Collected(open_transport(hosts, limits), (*hosts, *trouble), trouble=dict(trouble))
+    addresses = {name: host.address for name, host in hosts.items()}
+    collected = Collected(open_transport(hosts, limits), (*hosts, *trouble), addresses=addresses, trouble=dict(trouble))
     asking = Asking(collected, first=first)
     GoldfleetBackend.collected = collected
     asking.begin()

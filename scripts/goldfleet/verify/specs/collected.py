@@ -4,6 +4,7 @@ While a suite is learnt, such a command ends the test for now (NotYetAsked) and 
 judged, it is asked of the one server, counted and shown. A live test asks everything itself, when it runs.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -72,6 +73,9 @@ class Collected:
     transport: Transport
     names: Sequence[str]
     table: AnswerTable = field(init=False)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """Where each server is, by name."""
+
     phase: Phase = Phase.JUDGING
     trouble: dict[str, str] = field(default_factory=dict)
     unforeseen: list[tuple[str, str]] = field(default_factory=list)
@@ -128,9 +132,14 @@ class Collected:
             self.ask_learning(self.names[0], commands)
 
     def ask_learning(self, name: str, commands: Iterable[str]) -> None:
-        """Ask what a server's tests wanted to know: of every server, or of that one, where the others are asked later."""
+        """Ask what a server's tests wanted to know: of every server, or of that one, where the others are asked later.
+
+        What names that server's own address is asked of it alone: others might wait for it in vain.
+        """
         wanted = tuple(commands)
-        self.ask(dict.fromkeys([name] if self.transport.asks_one_first else self.names, wanted))
+        shared = tuple(one for one in wanted if not self._is_about(name, one))
+        asked = dict.fromkeys([] if self.transport.asks_one_first else self.names, shared)
+        self.ask({**asked, name: wanted})
 
     def ask_others(self, name: str) -> None:
         """Ask every server what one of them has answered, if that was not done yet."""
@@ -138,9 +147,14 @@ class Collected:
             self.ask_all(self.answered(name))
 
     def answered(self, name: str) -> list[str]:
-        """Return what a server was asked and has answered."""
+        """Return what a server was asked and has answered, without what is about that server alone."""
         row = self.table.row(name)
-        return [one for one, number in self.table.questions.items() if row[number] != UNKNOWN and one != WHO]
+        known = [one for one, number in self.table.questions.items() if row[number] != UNKNOWN and one != WHO]
+        return [one for one in known if not self._is_about(name, one)]
+
+    def _is_about(self, name: str, command: str) -> bool:
+        address = self.addresses.get(name, "")
+        return bool(address and re.search(rf"(?<![\w.]){re.escape(address)}(?![\w.])", command))
 
     def ask(self, commands: Mapping[str, Iterable[str]]) -> None:
         """Ask each of these servers that still answers what it was not asked yet."""
