@@ -10,7 +10,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -78,7 +77,7 @@ def fleet(seed: int, cloud: Cloud, profile: str, tmp_path_factory: pytest.TempPa
     try:
         servers = wait_for(f"{SERVERS} servers", lambda: in_service(cloud, group), BOOT_SECONDS)
         for one in servers:
-            wait_for(f"{one} is made", partial(is_made, cloud, one), BOOT_SECONDS)
+            wait_until_made(cloud, one)
         yield Fleet(cloud, group, servers, *make_project(cloud, group, servers, tmp_path_factory.mktemp(group)))
     finally:
         cloud.aws("autoscaling", "delete-auto-scaling-group", "--auto-scaling-group-name", group, "--force-delete")
@@ -111,17 +110,19 @@ def make_project(cloud: Cloud, group: str, servers: Mapping[str, str], folder: P
     return folder, folder / "ssh_config"
 
 
-def run_as_root(cloud: Cloud, instance_id: str, command: str) -> subprocess.CompletedProcess[str]:
+def run_as_root(cloud: Cloud, instance_id: str, command: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
     """Run a shell command on a server, past all ways in that are looked at here."""
     cloud_id = json.loads((cloud.state / "cloud.json").read_text())["cloud_id"]
     words = ["podman", "exec", f"goldfleet-{cloud_id}-{instance_id}", "sh", "-euc", command]
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=seconds)
 
 
-def is_made(cloud: Cloud, instance_id: str) -> bool:
-    """Say whether user_data.sh has come to its end, and with it the boot."""
-    done = run_as_root(cloud, instance_id, "test -e /opt/app/dressed && cloud-init status --wait")
-    return done.returncode == 0
+def wait_until_made(cloud: Cloud, instance_id: str) -> None:
+    """Wait until user_data.sh has come to its end, and with it the boot; fail with what it said where it has not."""
+    done = run_as_root(cloud, instance_id, "cloud-init status --wait; test -e /opt/app/dressed", BOOT_SECONDS)
+    if done.returncode != 0:
+        said = run_as_root(cloud, instance_id, "cloud-init status --long; tail -n 30 /var/log/cloud-init-output.log")
+        pytest.fail(f"{instance_id} was not made: {done.stdout}{done.stderr}{said.stdout}{said.stderr}")
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +187,7 @@ def test_servers_are_good_before_they_are_spoilt(fleet: Fleet) -> None:
 def test_every_planted_fault_is_seen_and_a_spared_server_is_good(spoilt: Spoilt) -> None:
     bad = {key for key, found in spoilt.by_testinfra.items() if found.outcome in BAD}
     unseen = [one for server, own in spoilt.planted.items() for one in own if (server, one.fault.check) not in bad]
-    assert unseen == [], spoilt.told
+    assert not unseen, f"{unseen}\n{spoilt.told}"
     assert {server for server, own in spoilt.planted.items() if own} == {server for server, _ in bad}, spoilt.told
 
 
@@ -194,5 +195,7 @@ def test_every_planted_fault_is_seen_and_a_spared_server_is_good(spoilt: Spoilt)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_verdicts_are_those_of_testinfra(way: Way, spoilt: Spoilt) -> None:
     seen = way.check(spoilt.fleet)
-    assert different_ends(spoilt.by_testinfra, seen) == [], spoilt.told
-    assert different_messages(spoilt.by_testinfra, seen, way) == [], spoilt.told
+    ends = different_ends(spoilt.by_testinfra, seen)
+    assert not ends, "\n".join([*ends, spoilt.told])
+    messages = different_messages(spoilt.by_testinfra, seen, way)
+    assert not messages, "\n".join([*messages, spoilt.told])

@@ -29,15 +29,13 @@ Verdicts = dict[tuple[str, str], Found]
 
 
 def read_junit(text: str, instance_ids: Mapping[str, str]) -> Verdicts:
-    """Return what is in the JUnit file of a pytest whose specs are in one folder; servers are called by address or id.
-
-    A test with several entries, as one with subtests has, has come to the worst of them.
-    """
+    """Return what is in the JUnit file of a pytest whose specs are in one folder; servers are called by address or id."""
     found: Verdicts = {}
     for case in ElementTree.fromstring(text).iter("testcase"):  # noqa: S314 - written by the pytest that was just run
         server, check = _key(case.get("classname", ""), case.get("name", ""))
-        key, own = (instance_ids.get(server, server), check), _of_case(case)
-        found[key] = max(found.get(key, own), own, key=lambda one: _RANK.index(one.outcome))
+        key = (instance_ids.get(server, server), check)
+        assert key not in found, f"{key} is there twice"
+        found[key] = _of_case(case)
     return found
 
 
@@ -61,17 +59,18 @@ def _key(classname: str, name: str) -> tuple[str, str]:
 
 
 def _of_case(case: ElementTree.Element) -> Found:
-    for part in case:
-        if part.tag in _TAGS:
-            return Found(_TAGS[part.tag], _line(_expected(part)))
-    return Found("passed")
+    """Return the worst that is said of a case; the last of several, which sums up what subtests came to."""
+    ends = [Found(_TAGS[part.tag], _line(_as_goldfleet_has_it(part))) for part in reversed(case) if part.tag in _TAGS]
+    return max(ends, default=Found("passed"), key=lambda one: _RANK.index(one.outcome))
 
 
-def _expected(part: ElementTree.Element) -> str:
-    """Return a message as goldfleet has it: it says of an expected failure that it is one, and sets no quotes."""
+def _as_goldfleet_has_it(part: ElementTree.Element) -> str:
+    """Return a message in goldfleet's words: expected failures are said to be, no quotes, and fewer words on subtests."""
     message = part.get("message", "")
     if part.get("type") == "pytest.xfail":
         return f"expected to fail: {message}"
+    if subtests := re.fullmatch(r"contains (\d+) failed subtests?", message):
+        return f"{subtests[1]} subtests failed"
     quoted = re.fullmatch(r'(failed on (?:setup|teardown) with )"(.*)"', message, re.DOTALL)
     return f"{quoted[1]}{quoted[2]}" if quoted and part.tag == "error" else message
 
