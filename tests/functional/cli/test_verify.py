@@ -7,14 +7,8 @@ import pytest
 
 from goldfleet.cli.app import report_error
 from goldfleet.cli.output import UnfinishedError
-from goldfleet.cli.verify import (
-    MOST_CHECKS_NAMED,
-    check_servers_are_named_once,
-    print_line,
-    show_report,
-    write_html,
-    write_junit,
-)
+from goldfleet.cli.verify import check_servers_are_named_once, print_line
+from goldfleet.cli.verify_report import MOST_CHECKS_NAMED, show_report, write_html, write_junit
 from goldfleet.errors import AwsError, GoldfleetError, StoppedError, UsageError
 from goldfleet.transport.model import Cost
 from goldfleet.verify.members import NotChecked
