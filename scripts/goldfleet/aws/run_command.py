@@ -28,6 +28,9 @@ SHORTEST_DELIVERY_SECONDS = 30
 """Source: API reference, SendCommand, `TimeoutSeconds`."""
 
 MOST_A_PAGE = 50
+UNFINISHED = ("Pending", "InProgress", "Delayed")
+"""In these states of an invocation something may still come of it. Source: as OVER."""
+
 OVER = frozenset({"Success", "Cancelled", "Failed", "TimedOut"})
 """In these states of a command nothing more comes of it. Source: user guide, "Understanding command statuses"."""
 
@@ -102,11 +105,16 @@ class RunCommand:
         return [_invocation(one) for one in answer["CommandInvocations"]], answer.get("NextToken", "")
 
     def unfinished(self, command_id: str) -> set[str]:
-        """Return the ids of nodes, at most MOST_A_PAGE, on which a command is running."""
-        wanted: list[CommandFilterTypeDef] = [{"key": "Status", "value": "InProgress"}]
-        with explained("ListCommandInvocations", command_id):
-            answer = self._client.list_command_invocations(CommandId=command_id, Filters=wanted, MaxResults=MOST_A_PAGE)
-        return {one.get("InstanceId", "") for one in answer["CommandInvocations"]}
+        """Return the ids of nodes on which a command is not over, at most MOST_A_PAGE in each of the states UNFINISHED."""
+        found: set[str] = set()
+        for status in UNFINISHED:
+            wanted: list[CommandFilterTypeDef] = [{"key": "Status", "value": status}]
+            with explained("ListCommandInvocations", command_id):
+                answer = self._client.list_command_invocations(
+                    CommandId=command_id, Filters=wanted, MaxResults=MOST_A_PAGE
+                )
+            found |= {one.get("InstanceId", "") for one in answer["CommandInvocations"]}
+        return found
 
     def output(self, command_id: str, instance_id: str) -> str:
         """Return what a command said on one node, cut at GOT_CHARACTERS."""

@@ -6,6 +6,7 @@ come back (goldfleet.transport.packing). Outputs are read from pages of fifty se
 
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from goldfleet.aws.run_command import (
     MOST_INSTANCE_IDS,
     OVER,
     SHORTEST_DELIVERY_SECONDS,
+    UNFINISHED,
     Invocation,
     RunCommand,
 )
@@ -133,9 +135,10 @@ class SsmTransport:
         return {name: Replies(found[name], trouble.get(name, "")) for name in questions}
 
     def close(self) -> None:
-        """Cancel what still runs."""
+        """Cancel what still runs, unless AWS does not have it: it ends by itself when its time is over."""
         for command_id in sorted(self._running):
-            self._commands.cancel(command_id)
+            with suppress(AwsError):
+                self._commands.cancel(command_id)
         self._running.clear()
 
     def _unpack(self, questions: Sequence[str], packed: Packed) -> dict[str, Answer]:
@@ -232,7 +235,8 @@ class SsmTransport:
 
     def _is_left_alone(self, command_id: str) -> bool:
         """Tell whether a command runs only on instances that do not: what comes of it there, AWS tells much later."""
-        self._call()
+        for _ in UNFINISHED:
+            self._call()
         ids = sorted(self._commands.unfinished(command_id))
         if not ids:
             return False
@@ -283,7 +287,7 @@ class SsmTransport:
         return read_packed(output, len(batch.questions))
 
     def _explain(self, invocation: Invocation, *, is_left_alone: bool) -> str:
-        if invocation.status in ("Pending", "InProgress", "Delayed"):
+        if invocation.status in UNFINISHED:
             return GONE if is_left_alone else TOO_LATE.format(SHORTEST_DELIVERY_SECONDS + self._limits.answers_seconds)
         said = (invocation.output.strip().splitlines() or [""])[-1]
         why = _EXPLAINED.get(invocation.status, f"Run Command ended with {invocation.status}")

@@ -176,7 +176,8 @@ def _tell_variables(config: pytest.Config, groups: list[GroupHosts]) -> None:
 
 
 def _open(config: pytest.Config, backends: list[GoldfleetBackend]) -> None:
-    from goldfleet.transport.model import Limits  # noqa: PLC0415 - only now that there are servers
+    from goldfleet.transport.model import Limits, SshHost  # noqa: PLC0415 - only now that there are servers
+    from goldfleet.verify.reach import MOST_TUNNELS  # noqa: PLC0415
     from goldfleet.verify.specs.asking import host_of, open_asking  # noqa: PLC0415
     from goldfleet.verify.specs.collected import PRELUDE  # noqa: PLC0415
     from goldfleet.verify.specs.plans import harmless  # noqa: PLC0415
@@ -185,9 +186,11 @@ def _open(config: pytest.Config, backends: list[GoldfleetBackend]) -> None:
     reached = {name: host for group in found for name, host in group.hosts.items()}
     trouble = {name: why for group in found for name, why in group.trouble.items()}
     by_name = {one.server: reached.get(one.server) or host_of(one) for one in backends if one.server not in trouble}
+    is_tunnelled = any(isinstance(host, SshHost) and host.proxy_command for host in by_name.values())
+    limits = Limits(sessions=MOST_TUNNELS) if is_tunnelled else Limits()
     if by_name or trouble:
         first = tuple(dict.fromkeys((*PRELUDE, *harmless(_plans(config).get(_what_is_run(config))))))
-        config.stash[ASKING] = open_asking(by_name, Limits(), first, trouble)
+        config.stash[ASKING] = open_asking(by_name, limits, first, trouble)
 
 
 def _plans(config: pytest.Config) -> dict[str, Any]:

@@ -225,7 +225,7 @@ def verify_named(request: NamedRequest, on_line: Callable[[str, str], None], sto
     path = project / (request.specs or (image.specs if image else ""))
     if not path.exists():
         raise UsageError(f"The specs do not exist: {path}.", "Give --specs, or correct the image's in goldfleet.toml.")
-    key = str(Path(request.ssh_private_key or "").expanduser()) if request.ssh_private_key else ""
+    key = checked_private_key(project, GroupSettings(ssh_private_key=request.ssh_private_key))
     like = SshHost("", image.ssh_username if image else "", private_key=key, become=sudo())
     variables = image.variables if image else {}
     servers = _named_servers(request, like, variables)
@@ -276,8 +276,8 @@ def checked_private_key(project: Path, group: GroupSettings) -> str:
     key = private_key_of(project, group)
     if key and not Path(key).is_file():
         raise UsageError(
-            f"The private key of the group's servers is no file: {key}.",
-            f"Set ssh_private_key in {FILE_NAME}, or give --ssh-private-key.",
+            f"The private key of the servers is no file: {key}.",
+            f"Set ssh_private_key of the group in {FILE_NAME}, or give --ssh-private-key.",
         )
     return key
 
