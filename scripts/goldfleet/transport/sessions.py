@@ -33,6 +33,9 @@ class Process(Protocol):
     def stdout(self) -> Any: ...
     @property
     def stderr(self) -> Any: ...
+    @property
+    def returncode(self) -> int | None: ...
+    async def wait(self) -> Any: ...
 
 
 @dataclass
@@ -167,11 +170,14 @@ class Sessions(ABC):
         return ""
 
     async def _why_it_ended(self, session: Session, questions: Sequence[str], answers: Mapping[str, Answer]) -> str:
+        process, said = session.process, b""
         with contextlib.suppress(asyncio.TimeoutError, *self.lost):
-            said = await asyncio.wait_for(session.process.stderr.read(), LAST_WORDS_SECONDS)
-            if line := (said.decode("utf-8", "replace").strip() or session.reader.said_instead()):
-                return f"the session ended: {line.splitlines()[-1]}"
-        return f"the session ended early; {_stuck_at(questions, answers)}"
+            said = await asyncio.wait_for(process.stderr.read(), LAST_WORDS_SECONDS)
+            await asyncio.wait_for(process.wait(), LAST_WORDS_SECONDS)
+        code = f" with exit code {process.returncode}" if process.returncode else ""
+        if line := (said.decode("utf-8", "replace").strip() or session.reader.said_instead()):
+            return f"the session ended{code}: {line.splitlines()[-1]}"
+        return f"the session ended early{code}; {_stuck_at(questions, answers)}"
 
 
 def _stuck_at(questions: Sequence[str], answers: Mapping[str, Answer]) -> str:

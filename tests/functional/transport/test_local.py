@@ -29,7 +29,9 @@ def test_user_who_may_not_become_another_is_told_so() -> None:
     finally:
         opened.close()
     assert reply.answers == {}
-    assert reply.trouble == "the session ended early; 0 of 1 commands were answered, the next was: echo a"
+    assert (
+        reply.trouble == "the session ended early with exit code 1; 0 of 1 commands were answered, the next was: echo a"
+    )
 
 
 @pytest.mark.parametrize("is_mixed", [False, True])

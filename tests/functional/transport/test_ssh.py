@@ -116,7 +116,7 @@ def test_what_a_login_prints_first_is_no_answer() -> None:
 @pytest.mark.parametrize(
     ("session", "trouble", "answered"),
     [
-        (that_has_no_shell, "the session ended: This account is currently not available.", 0),
+        (that_has_no_shell, "the session ended with exit code 1: This account is currently not available.", 0),
         (that_says_nothing, "it said nothing for 2 s; 0 of 2 commands were answered, the next was: echo a", 0),
         (that_takes_its_time, "it took longer than 4 s; 0 of 2 commands were answered, the next was: echo a", 0),
         (that_talks_nonsense, "it answered b'hello, how are you?", 0),
