@@ -24,7 +24,7 @@ format: setup ## Format Python and Packer files
 	$(BIN)/ruff check --fix $(PYTHON_FILES)
 	packer fmt packer && packer fmt packer/compat
 
-check: setup ## Formatting, lint, types, imports, contracts, unit tests: about a minute
+check: setup ## Formatting, lint, types, imports, contracts, unit and functional tests: some five minutes
 	$(BIN)/ruff format --check $(PYTHON_FILES)
 	$(BIN)/ruff check $(PYTHON_FILES)
 	$(BIN)/mypy

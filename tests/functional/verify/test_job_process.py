@@ -37,7 +37,6 @@ def test_environment_of_its_own():
     assert "PYTEST_ADDOPTS" not in os.environ
 """
 
-# The suite that is judged, not tests of this file: none of these is skipped, each must come to what pytest makes of it.
 OWN_ADDRESS = """
 def test_own(host):
     address = host.file("address").content_string
@@ -54,6 +53,7 @@ COMPARISONS_CONFTEST = """
 def pytest_assertrepr_compare(op, left, right):
     return ["the word is another one"] if type(left).__name__ == "Word" else None
 """
+# The suite that is judged, not tests of this file: none of these is skipped, each must come to what pytest makes of it.
 EVERY_END = """
 import unittest, pytest
 
@@ -275,7 +275,7 @@ def test_every_way_in_which_a_test_ends_is_told_as_pytest_tells_it(fleet: Fleet)
         "TestOld::test_without_a_server": ("passed", []),
         "TestOld::test_unequal": ("failed", ["AssertionError: 1 != 2"]),
         "TestOld::test_left_out": ("skipped", ["not with this"]),
-        "test_parts": ("failed", ["1 subtests failed"]),
+        "test_parts": ("failed", ["a subtest failed: AssertionError: assert False"]),
     }
     assert "def test_fails(host)" in checks["test_fails"].detail
     assert not (folder / "skipped").exists()

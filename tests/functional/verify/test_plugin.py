@@ -30,6 +30,7 @@ def pytest_runtest_makereport(item, call):
         print(item.name.partition("[")[0], call.when, call.excinfo and call.excinfo.typename, file=file)
     return (yield)
 """
+# What is skipped or expected to fail in these texts is a suite's that is judged, never this file's own.
 SPECS = """
 import pytest
 

@@ -19,11 +19,14 @@ _OF_A_RUN = {_PRISTINE, "_request", "funcargs", "_obj", "_instance"}
 
 @dataclass(frozen=True)
 class Attempt:
-    """What setting up, running and taking down a test came to; pytest's reports of these, where something needs them made."""
+    """What setting up, running and taking down a test came to; pytest's reports of these, where something needs them made.
+
+    `failed_parts` are the reports of its subtests that failed.
+    """
 
     calls: Sequence[pytest.CallInfo[None]]
     reports: Sequence[pytest.TestReport] = ()
-    failed_subtests: int = 0
+    failed_parts: Sequence[pytest.TestReport] = ()
 
 
 @dataclass(frozen=True)
@@ -70,24 +73,43 @@ def attempt(item: pytest.Function, counts: Callable[[], bool]) -> Attempt:
             reports.append(hook.pytest_runtest_makereport(item=item, call=call))
         return call
 
-    with _untold(item.config), _compared(item):
+    with _told_nobody(item.config) as parts, _compared(item):
         if do(partial(hook.pytest_runtest_setup, item=item), "setup").excinfo is None:
             do(partial(hook.pytest_runtest_call, item=item), "call")
         do(partial(hook.pytest_runtest_teardown, item=item, nextitem=following), "teardown")
     item._initrequest()
-    return Attempt(calls, reports, sum(item.config.stash.get(failed_subtests_key, {}).values()))
+    return Attempt(calls, reports, [part for part in parts if part.failed])
+
+
+class _Parts:
+    """A plugin that keeps what a test says of its parts while it runs, as subtests do."""
+
+    def __init__(self) -> None:
+        self.reports: list[pytest.TestReport] | None = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if self.reports is not None:
+            self.reports.append(report)
+
+
+_PARTS: pytest.StashKey[_Parts] = pytest.StashKey()
 
 
 @contextmanager
-def _untold(config: pytest.Config) -> Iterator[None]:
-    """Keep from everybody what a test says of its parts while it runs, as subtests do: it may not come to its end."""
+def _told_nobody(config: pytest.Config) -> Iterator[list[pytest.TestReport]]:
+    """Hand out what a test says of its parts, and keep it from everybody else: the test may not come to its end."""
+    if (parts := config.stash.get(_PARTS, None)) is None:
+        parts = config.stash[_PARTS] = _Parts()
+        config.pluginmanager.register(parts)
     told: list[Any] = config.hook.pytest_runtest_logreport._hookimpls
-    kept = told[:]
-    told.clear()
+    everybody: list[Any] = told[:]
+    reports: list[pytest.TestReport] = []
+    told[:] = [one for one in everybody if one.plugin is parts]
+    parts.reports = reports
     try:
-        yield
+        yield reports
     finally:
-        told[:] = kept
+        told[:], parts.reports = everybody, None
 
 
 @contextmanager

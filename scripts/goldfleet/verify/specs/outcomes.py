@@ -34,8 +34,8 @@ def conclude(item: pytest.Item, attempt: Attempt, *, is_whole: bool) -> Conclusi
         found_all = [_reported(report) for report in attempt.reports]
     else:
         found_all = list(_concluded(item, calls, is_whole=is_whole))
-    if attempt.failed_subtests:
-        found_all.append(Conclusion(CheckOutcome.FAILED, f"{attempt.failed_subtests} subtests failed"))
+    if attempt.failed_parts:
+        found_all.append(_parts(attempt.failed_parts))
     return max(found_all, key=lambda one: _RANK.index(one.outcome), default=Conclusion(CheckOutcome.PASSED))
 
 
@@ -63,6 +63,15 @@ def _reported(report: pytest.TestReport) -> Conclusion:
     crash = getattr(whole, "reprcrash", None)
     said = crash.message if crash is not None else str(whole)
     return Conclusion(_bad(report.when), _message(report.when, said), _cut(str(whole), LONGEST_DETAIL))
+
+
+def _parts(failed: Sequence[pytest.TestReport]) -> Conclusion:
+    """Return what failed subtests say together: why the first did, and how each is shown."""
+    first = _reported(failed[0])
+    shown = "\n".join(f"{part.head_line}\n{part.longrepr}" for part in failed)
+    more = f"{len(failed)} subtests failed, the first: " if len(failed) > 1 else "a subtest failed: "
+    message = _cut(f"{more}{first.message}", LONGEST_MESSAGE)
+    return Conclusion(CheckOutcome.FAILED, message, _cut(shown, LONGEST_DETAIL))
 
 
 def _reason(report: pytest.TestReport) -> str:
