@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -189,21 +191,39 @@ def test_server_that_says_something_else_is_trouble() -> None:
     assert reply.trouble == "it said 'Welcome!'"
 
 
-def test_server_that_ends_while_it_answers_is_not_waited_for_until_aws_tells() -> None:
+class SwiftClock(SystemClock):
+    """Ten times as fast as the service's own."""
+
+    def monotonic(self) -> float:
+        return 10 * super().monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds / 10)
+
+
+def test_server_that_ends_while_it_answers_is_not_waited_for_until_aws_tells_but_one_that_has_not_begun_is() -> None:
     def first_vanishes(instance_id: str, script: str) -> tuple[int, bytes, bytes]:
         if instance_id.endswith("1"):
             raise VanishedError
         return here(instance_id, script)
 
     with run_command(first_vanishes) as fleet:
-        first, *others = fleet.instance_ids
+        first, late, *_ = fleet.instance_ids
+        fleet.played.reaches[late] = Reach.STOPPED
+        starting = threading.Timer(2.2, fleet.played.reaches.pop, [late])  # after the first look, which is at 1.5 s
+        starting.start()
         hosts = {one: SsmHost(one) for one in fleet.instance_ids}
-        opened = SsmTransport(hosts, Limits(), RunCommand(fleet.client()), machines_of(*others), SystemClock())
+        instances = machines_of(*(one for one in fleet.instance_ids if one != first))
+        opened = SsmTransport(hosts, Limits(), RunCommand(fleet.client()), instances, SwiftClock())
+        began = time.monotonic()
         replies = ask_all(fleet, opened, ["uname -s"])
+        seconds = time.monotonic() - began
         opened.close()
+        starting.join()
         assert fleet.calls["CancelCommand"] == 1
     assert replies.pop(first) == Replies({}, GONE)
     assert set(texts(replies, "uname -s").values()) == {b"Linux\n"}
+    assert seconds < 30  # AWS tells it after 330
 
 
 def test_command_that_hangs_costs_its_own_time_only() -> None:
@@ -223,3 +243,16 @@ def test_aws_that_refuses_is_trouble_of_every_server() -> None:
     for reply in replies.values():
         assert reply.trouble.startswith("AWS does not run its commands: ")
         assert "throttl" in reply.trouble.lower()
+
+
+def test_cancellation_that_aws_refuses_ends_nothing() -> None:
+    def first_vanishes(instance_id: str, script: str) -> tuple[int, bytes, bytes]:
+        raise VanishedError
+
+    with run_command(first_vanishes, count=1, rates={"CancelCommand": Rate(0.001, 0)}) as fleet:
+        hosts = {one: SsmHost(one) for one in fleet.instance_ids}
+        opened = SsmTransport(hosts, Limits(), RunCommand(fleet.client()), machines_of(), SwiftClock())
+        replies = ask_all(fleet, opened, ["uname -s"])
+        opened.close()
+        assert fleet.throttled["CancelCommand"] == 1
+    assert [reply.trouble for reply in replies.values()] == [GONE]

@@ -30,8 +30,6 @@ class Way:
 
     name: str
     check: Callable[[Fleet], Verdicts]
-    explains_comparisons: bool = True
-    """Whether a failed `assert a == b` is told as pytest tells it, which costs much where verdicts come by the thousand."""
 
 
 def by_pytest(scheme: str) -> Callable[[Fleet], Verdicts]:
@@ -72,7 +70,7 @@ TESTINFRA = Way("pytest, ssh://", by_pytest("ssh"))
 WAYS = (
     Way("pytest, goldfleet://", by_pytest("goldfleet")),
     *(
-        Way(" ".join(("goldfleet verify", *options)), by_verify(*options), explains_comparisons=False)
+        Way(" ".join(("goldfleet verify", *options)), by_verify(*options))
         for options in ((), ("--no-memo",), ("--prove",), ("--transport", "ssm"), ("--transport", "ssm", "--no-memo"))
     ),
 )
