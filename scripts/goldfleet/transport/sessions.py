@@ -1,10 +1,12 @@
 """Asks servers by sessions that stay open: one for each server, all servers at once. How a session is opened is for others.
 
-Where sessions are few, each ends as soon as its server has answered, and the next server's may begin.
+Where sessions are few, each ends as soon as its server has answered, and the next server's may begin. So it is where this
+process may not open as many files as there are servers.
 """
 
 import asyncio
 import contextlib
+import resource
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Mapping, Sequence
@@ -16,6 +18,9 @@ from goldfleet.transport.protocol import AnswerReader, GarbageError, agent_sourc
 
 T = TypeVar("T")
 READ_BYTES = 256 * 1024
+SPARE_FILES = 64
+"""What everything else in the process keeps open, at most."""
+
 LAST_WORDS_SECONDS = 5.0
 """How long a session that is over may take to say why."""
 
@@ -53,13 +58,18 @@ class Sessions(ABC):
     lost: tuple[type[Exception], ...] = (OSError,)
     """What reading raises when a connection is gone."""
 
+    files = 4
+    """How many files a session keeps open here, at most."""
+
     def __init__(self, limits: Limits, number_of_servers: int) -> None:
         self._limits = limits
-        self._are_few = 0 < limits.sessions < number_of_servers
+        wanted = min(limits.sessions or number_of_servers, number_of_servers)
+        most = min(wanted, max(1, openable_files(wanted * self.files) // self.files))
+        self._are_few = most < number_of_servers
         self._sessions: dict[str, Session] = {}
         self._cost = Cost()
         self._loop = asyncio.new_event_loop()
-        self._places = asyncio.Semaphore(limits.sessions or number_of_servers or 1)
+        self._places = asyncio.Semaphore(max(1, most))
         self._thread = threading.Thread(target=self._loop.run_forever, name="sessions", daemon=True)
         self._thread.start()
 
@@ -178,6 +188,16 @@ class Sessions(ABC):
         if line := (said.decode("utf-8", "replace").strip() or session.reader.said_instead()):
             return f"the session ended{code}: {line.splitlines()[-1]}"
         return f"the session ended early{code}; {_stuck_at(questions, answers)}"
+
+
+def openable_files(wanted: int) -> int:
+    """Return how many files this process may open for sessions; its own limit is raised where that is less than wanted."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if now not in (resource.RLIM_INFINITY, most) and wanted + SPARE_FILES > now:
+        raised = wanted + SPARE_FILES if most == resource.RLIM_INFINITY else min(most, wanted + SPARE_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, most))
+        now = raised
+    return wanted if now == resource.RLIM_INFINITY else now - SPARE_FILES
 
 
 def _stuck_at(questions: Sequence[str], answers: Mapping[str, Answer]) -> str:

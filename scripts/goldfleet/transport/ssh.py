@@ -36,6 +36,7 @@ class SshTransport(Sessions):
     """Servers over SSH, by name."""
 
     lost = (OSError, asyncssh.Error)
+    files = 2
 
     def __init__(self, hosts: Mapping[str, SshHost], limits: Limits) -> None:
         super().__init__(limits, len(hosts))

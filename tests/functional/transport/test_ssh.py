@@ -19,7 +19,7 @@ import pytest
 from goldfleet.transport.model import Limits, Replies, SshHost
 from goldfleet.transport.protocol import HELLO
 from goldfleet.transport.ssh import TRIES, SshTransport, explain_unreached
-from tests.doubles.sshd import Process, Session, as_a_shell, reach, sshd
+from tests.doubles.sshd import SERVERS_KEY, Process, Session, as_a_shell, reach, sshd
 
 HASTE = Limits(connect_seconds=3, question_seconds=1, silence_seconds=1, answers_seconds=4)
 TUNNEL = """\
@@ -258,6 +258,23 @@ def test_sessions_that_are_few_end_with_their_answers(tmp_path: Path) -> None:
     assert max(accumulate(map(int, log.read_text().split()))) == 2
     assert few.asks_one_first
     assert (cost.connections, cost.sessions) == (8, 8)
+
+
+def test_more_servers_than_files_may_be_opened_are_asked_in_turn() -> None:
+    program = (
+        "import sys; from goldfleet.transport.model import Limits; from goldfleet.transport.ssh import SshTransport\n"
+        "from tests.doubles.sshd import reach; import asyncssh\n"
+        "key = asyncssh.import_public_key(sys.argv[2])\n"
+        "opened = SshTransport({str(one): reach(int(sys.argv[1]), key=key) for one in range(60)}, Limits())\n"
+        "replies = opened.ask({str(one): ['echo a'] for one in range(60)})\n"
+        "print({one.trouble for one in replies.values()}, len(replies), opened.asks_one_first)\n"
+        "opened.close()"
+    )
+    with sshd(as_a_shell) as port:
+        key = SERVERS_KEY.export_public_key().decode()
+        words = ["sh", "-c", 'ulimit -n 104; exec "$@"', "sh", sys.executable, "-c", program, str(port), key]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "{''} 60 True\n", done.stderr
 
 
 def test_as_many_sessions_as_servers_are_not_few() -> None:
