@@ -1,6 +1,7 @@
 """Listeners of the local cloud's load balancer: HTTPS with certificates of ACM, rules, redirects, several load balancers."""
 
 import datetime
+import http.client
 import socket
 import ssl
 import urllib.request
@@ -203,6 +204,22 @@ def test_change_of_listeners_loses_no_request(site: Site) -> None:
                  or get(f"{site.url}/reload{one}").status == 404)  # fmt: skip
         site.elb.delete_rule(RuleArn=rule)
     assert set(answers) == {200}
+
+
+def test_request_on_a_connection_that_is_older_than_a_change_is_forwarded(site: Site) -> None:
+    connections = [http.client.HTTPConnection(site.address, timeout=20) for _ in range(3)]
+    for connection in connections:
+        connection.connect()
+    get(site.url)  # asked after them, so they have been accepted
+    rule = add_rule(
+        site, 60, "Field=path-pattern,Values=/older", "Type=fixed-response,FixedResponseConfig={StatusCode=404}"
+    )
+    wait_for("rule", lambda: get(f"{site.url}/older").status == 404)
+    for connection in connections:
+        connection.request("GET", "/")
+    statuses = [connection.getresponse().status for connection in connections]
+    site.elb.delete_rule(RuleArn=rule)
+    assert statuses == [200, 200, 200]
 
 
 def test_second_load_balancer_works_beside_the_first_and_is_removed(site: Site) -> None:

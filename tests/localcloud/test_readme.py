@@ -94,7 +94,7 @@ def test_every_block_has_a_test_below() -> None:
         TRY: 1,
         BAKE: 2,
         ACCOUNT: 2,
-        ROLL: 1,
+        ROLL: 2,
         SERVERS: 3,
         LOCAL: 1,
     }

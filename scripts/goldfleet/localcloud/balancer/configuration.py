@@ -190,8 +190,10 @@ def _backend(balancer: LoadBalancer, group: TargetGroup, servers: Sequence[str])
         f"# servers: {group.protocol}, {group.health_check!r}",
         f"balance {ALGORITHMS[group.algorithm]}",
         *_check(balancer, group),
-        "http-request set-var(txn.answered) bool(true) if { nbsrv eq 0 }",
-        "http-request return status 503 content-type text/plain string 'The target group has no target.' if { nbsrv eq 0 }",
+        # A process that a reload has replaced counts no servers, but still forwards what older connections ask.
+        "http-request set-var(txn.answered) bool(true) if { nbsrv eq 0 } !{ stopping }",
+        "http-request return status 503 content-type text/plain string 'The target group has no target.' "
+        "if { nbsrv eq 0 } !{ stopping }",
         *servers,
     ]
     return f"backend {group.name}\n" + "".join(f"    {line}\n" for line in lines)
