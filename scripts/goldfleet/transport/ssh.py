@@ -10,8 +10,12 @@ import itertools
 import os
 import random
 import socket
+import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import asyncssh
 
@@ -21,6 +25,9 @@ from goldfleet.transport.sessions import Process, Sessions, UnreachedError
 
 _OF_A_BOOT = (ConnectionRefusedError, asyncssh.PermissionDenied, asyncssh.ConnectionLost, ConnectionResetError)
 """What a server says that is about to be ready: sshd is not up, or the user's key is not there yet."""
+
+_OF_A_TUNNEL = (TimeoutError, asyncssh.ConnectionLost)
+"""How it looks here when a tunnel is not there."""
 
 SSH_PORT = 22
 TRIES = 5
@@ -44,10 +51,21 @@ class SshTransport(Sessions):
         self._connections: dict[str, asyncssh.SSHClientConnection] = {}
         self._handshakes = asyncio.Semaphore(limits.handshakes)
         self._loaded: dict[str, Sequence[asyncssh.SSHKeyPair]] = {}
+        # What tunnels say must not get between what sshd says, and where there is no connection it is the reason.
+        tunnelled = {name: host.proxy_command for name, host in hosts.items() if host.proxy_command}
+        self._said = tempfile.TemporaryDirectory(prefix="goldfleet-tunnels-") if tunnelled else None
+        folder = Path(self._said.name) if self._said else Path()
+        self._tunnels = {name: Tunnel(program, folder / quote(name, safe="")) for name, program in tunnelled.items()}
+
+    def close(self) -> None:
+        """End every connection."""
+        super().close()
+        if self._said:
+            self._said.cleanup()
 
     async def _open(self, name: str) -> Process:
         host = self._hosts[name]
-        connection = self._connections[name] = await self._connect(host)
+        connection = self._connections[name] = await self._connect(name, host)
         seconds = self._limits.connect_seconds
         try:
             process = await asyncio.wait_for(
@@ -59,21 +77,25 @@ class SshTransport(Sessions):
             raise UnreachedError(f"no session: {error}") from error
         return process
 
-    async def _connect(self, host: SshHost) -> asyncssh.SSHClientConnection:
+    async def _connect(self, name: str, host: SshHost) -> asyncssh.SSHClientConnection:
         """Return a connection to a server. Raises UnreachedError."""
         pause = FIRST_PAUSE_SECONDS
         patient_until = self._loop.time() + self._limits.login_seconds
         seconds = self._limits.connect_seconds
+        tunnel = self._tunnels.get(name)
         for tried in itertools.count(1):
             client = _Client()
             try:
                 async with self._handshakes:  # the wait for one's turn counts for nothing
-                    connection = await asyncio.wait_for(self._handshake(host, client), seconds)
+                    connection = await asyncio.wait_for(self._handshake(host, client, tunnel), seconds)
             except (OSError, ValueError, asyncssh.Error) as error:
                 is_turned_away = isinstance(error, asyncssh.ConnectionLost | ConnectionResetError) and tried < TRIES
                 may_boot = isinstance(error, _OF_A_BOOT) and self._loop.time() < patient_until
                 if not is_turned_away and not may_boot:
-                    raise UnreachedError(explain_unreached(error, host, seconds, is_open=client.is_open)) from error
+                    why = explain_unreached(error, host, seconds, is_open=client.is_open)
+                    if isinstance(error, _OF_A_TUNNEL) and tunnel and (said := tunnel.last_line()):
+                        why = f"no tunnel to {host.address}: {said}"
+                    raise UnreachedError(why) from error
             else:
                 self._cost += Cost(connections=1)
                 return connection
@@ -82,13 +104,15 @@ class SshTransport(Sessions):
             pause *= 2
         raise AssertionError("counting never ends")
 
-    async def _handshake(self, host: SshHost, client: "_Client") -> asyncssh.SSHClientConnection:
+    async def _handshake(
+        self, host: SshHost, client: "_Client", tunnel: "Tunnel | None"
+    ) -> asyncssh.SSHClientConnection:
         chosen: dict[str, Any] = {
             "username": host.user,
             "client_keys": self._keys(host.private_key) if host.private_key else None,
         }
         chosen |= {"config": [host.config] if host.config else None, "port": host.port}
-        chosen["proxy_command"] = list(host.proxy_command)
+        chosen["proxy_command"] = tunnel.command if tunnel else None
         if host.known_hosts:
             chosen["known_hosts"] = asyncssh.import_known_hosts(host.known_hosts)
         options = {name: value for name, value in chosen.items() if value}
@@ -109,6 +133,24 @@ class SshTransport(Sessions):
             if connection := self._connections.pop(name, None):
                 connection.abort()
         await asyncio.sleep(0)
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """A program whose two ends lead to a server's sshd, and the file of what it says beside that."""
+
+    program: Sequence[str]
+    said: Path
+
+    @property
+    def command(self) -> list[str]:
+        """The command that starts it; asyncssh takes the end of its stderr for the end of the connection, so that is kept."""
+        return ["sh", "-c", 'said=$1; shift; exec "$@" 3>&2 2>"$said"', "sh", str(self.said), *self.program]
+
+    def last_line(self) -> str:
+        """Return the last line that it said, "" for none."""
+        lines = self.said.read_text(encoding="utf-8", errors="replace").split("\n") if self.said.is_file() else []
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def explain_unreached(

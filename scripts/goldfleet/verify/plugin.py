@@ -177,10 +177,10 @@ def _tell_variables(config: pytest.Config, groups: list[GroupHosts]) -> None:
 
 def _open(config: pytest.Config, backends: list[GoldfleetBackend]) -> None:
     from goldfleet.transport.model import Limits, SshHost  # noqa: PLC0415 - only now that there are servers
-    from goldfleet.verify.reach import MOST_TUNNELS  # noqa: PLC0415
     from goldfleet.verify.specs.asking import host_of, open_asking  # noqa: PLC0415
     from goldfleet.verify.specs.collected import PRELUDE  # noqa: PLC0415
     from goldfleet.verify.specs.plans import harmless  # noqa: PLC0415
+    from goldfleet.verify.tunnels import MOST_TUNNELS  # noqa: PLC0415
 
     found = config.stash.get(FOUND, {}).values()
     reached = {name: host for group in found for name, host in group.hosts.items()}

@@ -14,6 +14,7 @@ from goldfleet.clock import Clock, wait_until
 from goldfleet.ssh.known_hosts import HostKey, known_hosts_lines, parse_host_keys, pinned_for
 from goldfleet.transport.model import Host, SshHost, SsmHost, sudo
 from goldfleet.verify.ports import Machines
+from goldfleet.verify.tunnels import Tunnels
 
 HOST_KEY_SECONDS = 120.0
 """How long host keys on the console are waited for: cloud-init prints them at the end of a first boot."""
@@ -53,28 +54,6 @@ class Reach(Protocol):
     def wait(self, instance: Instance) -> Host | Unreachable:
         """Return how an instance is reached, as soon as that is known."""
         ...
-
-
-@dataclass(frozen=True)
-class Tunnels:
-    """EC2 Instance Connect Endpoint, by the AWS CLI, version 2: a way to port 22 of an instance that no port leads to.
-
-    Source: Amazon EC2 user guide, "Connect using EC2 Instance Connect Endpoint".
-    """
-
-    program: str = "aws"
-    profile: str = ""
-    region: str = ""
-
-    def command(self, instance_id: str) -> tuple[str, ...]:
-        """Return the program whose two ends lead to an instance's sshd."""
-        named = {"--profile": self.profile, "--region": self.region}
-        chosen = [word for option, value in named.items() if value for word in (option, value)]
-        return (self.program, "ec2-instance-connect", "open-tunnel", "--instance-id", instance_id, *chosen)
-
-
-MOST_TUNNELS = 20
-"""How many connections an endpoint takes at one time. Source: as above, "Limitations"."""
 
 
 class SsmReach:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import which
 
 from pydantic import JsonValue
 
@@ -31,9 +30,10 @@ from goldfleet.verify.members import ALL, Choice, NotChecked, appeared, choose_m
 from goldfleet.verify.model import Verdict
 from goldfleet.verify.named import check_named
 from goldfleet.verify.page import Subject
-from goldfleet.verify.reach import MOST_TUNNELS, Login, Reach, SshReach, SsmReach, Tunnels
+from goldfleet.verify.reach import Login, Reach, SshReach, SsmReach
 from goldfleet.verify.reports import Reporting, report_folder, write_page
 from goldfleet.verify.servers import LOCAL, NamedServer, named, parse_servers
+from goldfleet.verify.tunnels import MOST_TUNNELS, Tunnels, find_program
 from goldfleet.verify.wanted import marker_for
 
 LOGIN_SECONDS = 30.0
@@ -166,16 +166,14 @@ def build_world(run: Run, group: GroupSettings, image: ImageSettings, session: A
 def build_reach(run: Run, group: GroupSettings, image: ImageSettings, session: AwsSession) -> Reach:
     """Return how a group's servers are reached, as its settings have it.
 
-    Raises UsageError when the private key is no file, or there is no AWS CLI and tunnels need it.
+    Raises UsageError when the private key is no file, or tunnels have no program.
     """
     profile, region = "" if session.profile == "default" else session.profile, session.region
     if group.verify_transport == "ssm":
         return SsmReach(lambda one: SsmHost(one.instance_id, one.address, run.group, profile, region))
     tunnels = None
     if group.verify_transport == "eice":
-        if which("aws") is None:
-            raise UsageError("--transport eice needs the AWS CLI, which is not on PATH.", "Install its version 2.")
-        tunnels = Tunnels(profile=profile, region=region)
+        tunnels = Tunnels(find_program(os.environ.get("PATH", "")), profile, region)
     key, known_hosts = checked_private_key(run.project, group), run.project / ".goldfleet" / "known_hosts"
     clock = StoppableClock(SystemClock(), run.stop)
     return SshReach(Login(image.ssh_username, key, known_hosts), Ec2(session.ec2()), clock, tunnels)

@@ -312,6 +312,22 @@ def test_server_is_reached_through_a_program(tmp_path: Path) -> None:
         assert ask(dataclasses.replace(host, known_hosts=known), "echo a").answers["echo a"].stdout == b"a\n"
 
 
+def test_what_a_tunnel_says_is_no_part_of_the_connection(tmp_path: Path) -> None:
+    tunnel = tmp_path / "tunnel"
+    tunnel.write_text(
+        TUNNEL.replace("import", "import sys; sys.stderr.write('SSH-warning\\n' * 100); sys.stderr.flush()\nimport", 1)
+    )
+    with sshd(as_a_shell) as port:
+        host = dataclasses.replace(reach(port), proxy_command=(sys.executable, str(tunnel), str(port)))
+        assert ask(host, "echo a").answers["echo a"].stdout == b"a\n"
+
+
+def test_tunnel_that_is_not_opened_says_why() -> None:
+    failing = ("sh", "-c", "echo usage: aws >&2; echo Invalid choice: open-tunnel >&2; exit 252")
+    host = SshHost("10.0.0.1", proxy_command=failing)
+    assert ask(host, "echo a").trouble == "no tunnel to 10.0.0.1: Invalid choice: open-tunnel"
+
+
 def test_session_is_started_with_what_it_becomes() -> None:
     with sshd(as_a_shell) as port:
         host = reach(port)

@@ -5,7 +5,8 @@ from pathlib import Path
 from goldfleet.aws.errors import ThingIsGoneError
 from goldfleet.aws.model import Instance
 from goldfleet.transport.model import SshHost, SsmHost
-from goldfleet.verify.reach import HOST_KEY_SECONDS, Login, SshReach, SsmReach, Tunnels, Unreachable
+from goldfleet.verify.reach import HOST_KEY_SECONDS, Login, SshReach, SsmReach, Unreachable
+from goldfleet.verify.tunnels import Tunnels
 from tests.doubles.clock import VirtualClock
 from tests.doubles.machines import RunningMachines, machines_of
 
@@ -71,11 +72,11 @@ def test_instance_that_ends_meanwhile_is_unreachable(tmp_path: Path) -> None:
 
 def test_tunnel_leads_to_the_instance_and_the_key_is_still_the_consoles(tmp_path: Path) -> None:
     machines = machines_of("i-1")
-    tunnels = Tunnels(profile="work", region="eu-west-1")
+    tunnels = Tunnels("/usr/local/bin/aws", profile="work", region="eu-west-1")
     found = SshReach(Login("admin", "", tmp_path), machines, VirtualClock(), tunnels).look(known(machines))
     assert isinstance(found, SshHost)
     assert found.proxy_command == (
-        *("aws", "ec2-instance-connect", "open-tunnel", "--instance-id", "i-1"),
+        *("/usr/local/bin/aws", "ec2-instance-connect", "open-tunnel", "--instance-id", "i-1"),
         *("--profile", "work", "--region", "eu-west-1"),
     )
     assert found.known_hosts.startswith("10.0.0.1 ssh-ed25519 AAAA")
