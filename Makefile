@@ -39,7 +39,7 @@ unit: setup ## Unit tests only
 	$(BIN)/pytest -q -n 2 tests/unit
 
 test: check lint-roles ## check, then the end-to-end set on the local cloud and molecule's default scenarios: 35 to 40 minutes on two cores
-	$(SUDO) $(BIN)/pytest -q -n 2 --dist loadfile tests/localcloud -m "not long" --durations=40; $(GIVE_BACK)
+	$(SUDO) $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/localcloud -m "not long" --durations=40; $(GIVE_BACK)
 	$(SUDO) scripts/molecule.sh default; $(GIVE_BACK)
 
 molecule: setup ## Every scenario of every role, on machines of its own
