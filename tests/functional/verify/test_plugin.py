@@ -108,3 +108,14 @@ def test_hooks_of_a_suite_see_each_test_once_and_what_is_skipped_is_not_run(tmp_
         "test_skipped teardown None",
     ]
     assert not (server / "skipped").exists()
+
+
+def test_what_takes_long_to_load_is_not_loaded(tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "test_it.py").write_text(
+        "import sys\n\ndef test_loaded(host):\n    assert host.run('echo a').stdout == 'a\\n'\n"
+        "    assert not {'boto3', 'botocore', 'pydantic', 'yaml'} & set(sys.modules)\n"
+    )
+    with sshd(in_folder(tmp_path)) as port:
+        done = run(tmp_path, port)
+    assert done.returncode == 0, done.stdout

@@ -4,15 +4,20 @@ Commands only, never answers, which may be secret. Nothing rests on such a file 
 what it names in vain was asked in vain.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-
-from pydantic import JsonValue
+from typing import TYPE_CHECKING
 
 from goldfleet import __version__
 from goldfleet.verify.specs.changes import changes_something
+
+if TYPE_CHECKING:  # every job and every pytest with servers loads this module
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from pydantic import JsonValue
 
 MOST_KEPT = 50
 
