@@ -1,13 +1,15 @@
-"""Servers of a group are verified in whatever way they are reached: over SSH, by Run Command, by a plain pytest."""
+"""Servers of a group are verified whichever way they are reached: over SSH, through tunnels, by Run Command."""
 
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.doubles import tunnel
 from tests.localcloud.conftest import BIN, Cloud, wait_for
 from tests.localcloud.test_inside import TRUST
 from tests.localcloud.test_run_command import CORE
@@ -45,6 +47,15 @@ def test_change(host):
 @pytest.mark.golden
 def test_golden(host):
     raise AssertionError("the base image is none")
+"""
+AWS = """#!/bin/sh
+# Stands for the AWS CLI of version 2, whose endpoint there is not here: it finds the instance and leads to its port.
+[ "$1" != --version ] || {{ echo "aws-cli/2.0.0 a double"; exit; }}
+[ "$1 $2 $3" = "ec2-instance-connect open-tunnel --instance-id" ] || {{ echo "unknown: $*" >&2; exit 252; }}
+wanted="Reservations[0].Instances[0].PrivateIpAddress"
+address=$({aws} ec2 describe-instances --instance-ids "$4" --query "$wanted" --output text)
+echo "opening a tunnel to $address" >&2
+exec {tunnel} "$address" 22
 """
 CONFTEST = """
 def pytest_configure(config):
@@ -104,6 +115,16 @@ def test_run_command_finds_what_ssh_finds(group: Group) -> None:
     assert {len(one) for one in found.values()} == {7}
     assert (by_ssm["cost"]["connections"], by_ssm["cost"]["sessions"]) == (0, 0)
     assert by_ssm["cost"]["api_calls"] > 0
+
+
+def test_tunnels_find_what_ssh_finds(group: Group, tmp_path: Path) -> None:
+    program = tmp_path / "aws"
+    program.write_text(AWS.format(aws=BIN / "aws", tunnel=f"{BIN / 'python'} {tunnel.__file__}"))
+    program.chmod(0o755)
+    env = group.cloud.env | {"PATH": f"{group.cloud.env['PATH']}:{tmp_path}"}  # behind version 1
+    by_tunnel = replace(group, cloud=replace(group.cloud, env=env)).verify("--transport", "eice", code=6)
+    assert outcomes(by_tunnel) == outcomes(group.verify(code=6))
+    assert (by_tunnel["cost"]["connections"], by_tunnel["cost"]["sessions"]) == (3, 3)
 
 
 def test_settings_name_the_transport(group: Group) -> None:

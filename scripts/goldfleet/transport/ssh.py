@@ -23,10 +23,12 @@ from goldfleet.transport.model import Cost, Limits, SshHost
 from goldfleet.transport.protocol import session_command
 from goldfleet.transport.sessions import Process, Sessions, UnreachedError
 
-_OF_A_BOOT = (ConnectionRefusedError, asyncssh.PermissionDenied, asyncssh.ConnectionLost, ConnectionResetError)
-"""What a server says that is about to be ready: sshd is not up, or the user's key is not there yet."""
+_OF_A_BOOT = (
+    ConnectionRefusedError, asyncssh.PermissionDenied, asyncssh.ConnectionLost, ConnectionResetError, BrokenPipeError
+)  # fmt: skip
+"""What a server says that is about to be ready: sshd is not up, the user's key or a tunnel is not there yet."""
 
-_OF_A_TUNNEL = (TimeoutError, asyncssh.ConnectionLost)
+_OF_A_TUNNEL = (TimeoutError, asyncssh.ConnectionLost, BrokenPipeError)
 """How it looks here when a tunnel is not there."""
 
 SSH_PORT = 22
@@ -89,7 +91,10 @@ class SshTransport(Sessions):
                 async with self._handshakes:  # the wait for one's turn counts for nothing
                     connection = await asyncio.wait_for(self._handshake(host, client, tunnel), seconds)
             except (OSError, ValueError, asyncssh.Error) as error:
-                is_turned_away = isinstance(error, asyncssh.ConnectionLost | ConnectionResetError) and tried < TRIES
+                is_turned_away = (
+                    isinstance(error, asyncssh.ConnectionLost | ConnectionResetError | BrokenPipeError)
+                    and tried < TRIES
+                )
                 may_boot = isinstance(error, _OF_A_BOOT) and self._loop.time() < patient_until
                 if not is_turned_away and not may_boot:
                     why = explain_unreached(error, host, seconds, is_open=client.is_open)

@@ -19,19 +19,11 @@ import pytest
 from goldfleet.transport.model import Limits, Replies, SshHost
 from goldfleet.transport.protocol import HELLO
 from goldfleet.transport.ssh import TRIES, SshTransport, explain_unreached
+from tests.doubles import tunnel
 from tests.doubles.sshd import SERVERS_KEY, Process, Session, as_a_shell, reach, sshd
 
 HASTE = Limits(connect_seconds=3, question_seconds=1, silence_seconds=1, answers_seconds=4)
-TUNNEL = """\
-import os, socket, sys, threading
-end = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-def forth():
-    while data := os.read(0, 65536):
-        end.sendall(data)
-threading.Thread(target=forth, daemon=True).start()
-while data := end.recv(65536):
-    os.write(1, data)
-"""
+TUNNEL = (sys.executable, str(Path(tunnel.__file__)))
 STRANGERS_KEY = asyncssh.generate_private_key("ssh-ed25519")
 
 
@@ -303,22 +295,17 @@ def test_server_is_reached_through_the_jump_host_of_ssh_config(tmp_path: Path) -
         assert ask(host, "echo a").trouble
 
 
-def test_server_is_reached_through_a_program(tmp_path: Path) -> None:
-    tunnel = tmp_path / "tunnel"
-    tunnel.write_text(TUNNEL)
+def test_server_is_reached_through_a_program() -> None:
     with sshd(as_a_shell) as port:
-        host = dataclasses.replace(reach(port), proxy_command=(sys.executable, str(tunnel), str(port)), port=None)
+        host = dataclasses.replace(reach(port), proxy_command=(*TUNNEL, "127.0.0.1", str(port)), port=None)
         known = host.known_hosts.replace(f"[{host.address}]:{port}", host.address)
         assert ask(dataclasses.replace(host, known_hosts=known), "echo a").answers["echo a"].stdout == b"a\n"
 
 
-def test_what_a_tunnel_says_is_no_part_of_the_connection(tmp_path: Path) -> None:
-    tunnel = tmp_path / "tunnel"
-    tunnel.write_text(
-        TUNNEL.replace("import", "import sys; sys.stderr.write('SSH-warning\\n' * 100); sys.stderr.flush()\nimport", 1)
-    )
+def test_what_a_tunnel_says_is_no_part_of_the_connection() -> None:
+    talking = ("sh", "-c", 'yes SSH-warning | head -n 100 >&2; exec "$@"', "sh", *TUNNEL)
     with sshd(as_a_shell) as port:
-        host = dataclasses.replace(reach(port), proxy_command=(sys.executable, str(tunnel), str(port)))
+        host = dataclasses.replace(reach(port), proxy_command=(*talking, "127.0.0.1", str(port)))
         assert ask(host, "echo a").answers["echo a"].stdout == b"a\n"
 
 
