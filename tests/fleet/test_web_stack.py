@@ -317,6 +317,16 @@ def test_nobody_but_root_may_change_what_the_role_writes(path: str, rights: dict
     assert rights.get(path, OWN_FILES[path]) == OWN_FILES[path]
 
 
+def test_other_domain_stays_only_with_more_than_a_placeholder(host: Any, root: str) -> None:
+    """Of a domain that is served no more nothing is left, unless something was delivered to it."""
+    others = host.check_output(
+        "for page in /var/www/*/%s; do [ -d $page ] || continue; other=${page%%%%/releases/*}; "
+        "[ $(find $other -type f | wc -l) -gt 1 ] || echo $other; done",
+        PLACEHOLDER,
+    )
+    assert set(others.splitlines()) - {root} == set()
+
+
 def test_current_is_a_release(host: Any, root: str) -> None:
     """The link current leads to a release that exists."""
     assert host.check_output("realpath --canonicalize-existing %s/current", root).startswith(f"{root}/releases/")
