@@ -23,13 +23,11 @@ from goldfleet.transport.model import Cost, Limits, SshHost
 from goldfleet.transport.protocol import session_command
 from goldfleet.transport.sessions import Process, Sessions, UnreachedError
 
-_OF_A_BOOT = (
-    ConnectionRefusedError, asyncssh.PermissionDenied, asyncssh.ConnectionLost, ConnectionResetError, BrokenPipeError
-)  # fmt: skip
-"""What a server says that is about to be ready: sshd is not up, the user's key or a tunnel is not there yet."""
+_TURNED_AWAY = (asyncssh.ConnectionLost, ConnectionResetError, BrokenPipeError)
+"""How it looks here when the other end, or the program that leads there, ends a connection before the login."""
 
-_OF_A_TUNNEL = (TimeoutError, asyncssh.ConnectionLost, BrokenPipeError)
-"""How it looks here when a tunnel is not there."""
+_OF_A_BOOT = (*_TURNED_AWAY, ConnectionRefusedError, asyncssh.PermissionDenied)
+"""What is about to be ready, perhaps: sshd is not up, the user's key or a tunnel is not there yet."""
 
 SSH_PORT = 22
 TRIES = 5
@@ -39,6 +37,24 @@ FIRST_PAUSE_SECONDS = 0.2
 
 LOGIN_PAUSE_SECONDS = 1.0
 """How long after a refused login the next one is tried, while a server may still be booting."""
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """A program whose two ends lead to a server's sshd, and the file of what it says beside that."""
+
+    program: Sequence[str]
+    said: Path
+
+    @property
+    def command(self) -> list[str]:
+        """The command that starts it; asyncssh takes the end of its stderr for the end of the connection, so that is kept."""
+        return ["sh", "-c", 'said=$1; shift; exec "$@" 3>&2 2>"$said"', "sh", str(self.said), *self.program]
+
+    def last_line(self) -> str:
+        """Return the last line that it said, "" for none."""
+        lines = self.said.read_text(encoding="utf-8", errors="replace").split("\n") if self.said.is_file() else []
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 class SshTransport(Sessions):
@@ -91,16 +107,14 @@ class SshTransport(Sessions):
                 async with self._handshakes:  # the wait for one's turn counts for nothing
                     connection = await asyncio.wait_for(self._handshake(host, client, tunnel), seconds)
             except (OSError, ValueError, asyncssh.Error) as error:
-                is_turned_away = (
-                    isinstance(error, asyncssh.ConnectionLost | ConnectionResetError | BrokenPipeError)
-                    and tried < TRIES
-                )
+                is_turned_away = isinstance(error, _TURNED_AWAY) and tried < TRIES
                 may_boot = isinstance(error, _OF_A_BOOT) and self._loop.time() < patient_until
                 if not is_turned_away and not may_boot:
-                    why = explain_unreached(error, host, seconds, is_open=client.is_open)
-                    if isinstance(error, _OF_A_TUNNEL) and tunnel and (said := tunnel.last_line()):
-                        why = f"no tunnel to {host.address}: {said}"
-                    raise UnreachedError(why) from error
+                    if tunnel and isinstance(error, (*_TURNED_AWAY, TimeoutError)):
+                        raise UnreachedError(
+                            explain_tunnel(error, host.address, seconds, tunnel.last_line())
+                        ) from error
+                    raise UnreachedError(explain_unreached(error, host, seconds, is_open=client.is_open)) from error
             else:
                 self._cost += Cost(connections=1)
                 return connection
@@ -109,9 +123,7 @@ class SshTransport(Sessions):
             pause *= 2
         raise AssertionError("counting never ends")
 
-    async def _handshake(
-        self, host: SshHost, client: "_Client", tunnel: "Tunnel | None"
-    ) -> asyncssh.SSHClientConnection:
+    async def _handshake(self, host: SshHost, client: "_Client", tunnel: Tunnel | None) -> asyncssh.SSHClientConnection:
         chosen: dict[str, Any] = {
             "username": host.user,
             "client_keys": self._keys(host.private_key) if host.private_key else None,
@@ -140,22 +152,14 @@ class SshTransport(Sessions):
         await asyncio.sleep(0)
 
 
-@dataclass(frozen=True)
-class Tunnel:
-    """A program whose two ends lead to a server's sshd, and the file of what it says beside that."""
-
-    program: Sequence[str]
-    said: Path
-
-    @property
-    def command(self) -> list[str]:
-        """The command that starts it; asyncssh takes the end of its stderr for the end of the connection, so that is kept."""
-        return ["sh", "-c", 'said=$1; shift; exec "$@" 3>&2 2>"$said"', "sh", str(self.said), *self.program]
-
-    def last_line(self) -> str:
-        """Return the last line that it said, "" for none."""
-        lines = self.said.read_text(encoding="utf-8", errors="replace").split("\n") if self.said.is_file() else []
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+def explain_tunnel(error: Exception, address: str, seconds: float, said: str) -> str:
+    """Return why nobody answers at the far end of a tunnel, with what its program said last, and what to do about it."""
+    what = f"no answer within {seconds:.0f} s" if isinstance(error, TimeoutError) else "it ended before the login"
+    program = f"its program said: {said}" if said else "its program said nothing"
+    return (
+        f"the tunnel to {address}: {what}; {program}. Check the endpoint, that its security group reaches port {SSH_PORT} of "
+        "the instance, and that sshd runs there"
+    )
 
 
 def explain_unreached(

@@ -48,8 +48,8 @@ def find_program(path: str) -> str:
             seen.append(f"{program} is {version or 'none that says its version'}")
     found = "; ".join(seen) or "no aws is on PATH"
     raise UsageError(
-        f"--transport eice needs version 2 of the AWS CLI: {found}.",
-        "Install it and put it on PATH, or use another way.",
+        f"The transport eice needs version 2 of the AWS CLI: {found}.",
+        "Install it and put it on PATH, or reach the servers by ssh or ssm.",
     )
 
 

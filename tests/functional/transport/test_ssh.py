@@ -309,10 +309,28 @@ def test_what_a_tunnel_says_is_no_part_of_the_connection() -> None:
         assert ask(host, "echo a").answers["echo a"].stdout == b"a\n"
 
 
-def test_tunnel_that_is_not_opened_says_why() -> None:
-    failing = ("sh", "-c", "echo usage: aws >&2; echo Invalid choice: open-tunnel >&2; exit 252")
-    host = SshHost("10.0.0.1", proxy_command=failing)
-    assert ask(host, "echo a").trouble == "no tunnel to 10.0.0.1: Invalid choice: open-tunnel"
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        ("echo usage: aws >&2; echo Invalid choice: open-tunnel >&2; exit 252",
+         "it ended before the login; its program said: Invalid choice: open-tunnel."),
+        ("exit 1", "it ended before the login; its program said nothing."),
+        ("echo opening >&2; sleep 60", "no answer within 3 s; its program said: opening."),
+    ],
+)  # fmt: skip
+def test_tunnel_that_is_not_opened_says_why(program: str, says: str) -> None:
+    trouble = ask(SshHost("10.0.0.1", proxy_command=("sh", "-c", program)), "echo a").trouble
+    assert trouble.startswith(f"the tunnel to 10.0.0.1: {says} Check the endpoint")
+
+
+def test_wrong_host_key_is_told_through_a_tunnel_too() -> None:
+    talking = ("sh", "-c", 'echo opening >&2; exec "$@"', "sh", *TUNNEL)
+    with sshd(as_a_shell) as port:
+        host = dataclasses.replace(reach(port), proxy_command=(*talking, "127.0.0.1", str(port)))
+        others = host.known_hosts.replace(SERVERS_KEY.export_public_key().decode().split()[1],
+                                          STRANGERS_KEY.export_public_key().decode().split()[1])  # fmt: skip
+        trouble = ask(dataclasses.replace(host, known_hosts=others), "echo a").trouble
+    assert trouble.startswith("the host key of 127.0.0.1 is none of those pinned for it")
 
 
 def test_session_is_started_with_what_it_becomes() -> None:
