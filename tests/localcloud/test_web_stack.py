@@ -204,7 +204,8 @@ def test_php_that_is_stopped_gives_a_plain_page_with_all_headers(server: Server)
 
 @pytest.fixture(scope="module")
 def proxy(server: Server) -> str:
-    """The same server with another runtime and another domain; what Ansible said."""
+    """The same server with another runtime and another domain, after a release of the first one; what Ansible said."""
+    server.deliver("1", {"index.php": RELEASE_IN_PHP}, "example.com")
     return server.configure(
         web_stack_runtime="proxy", web_stack_domain="example.org", web_stack_upstream="unix:/run/whoami/gunicorn.sock",
         web_stack_public_folder="public", web_stack_upstream_static_files=True,
