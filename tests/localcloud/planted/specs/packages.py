@@ -1,4 +1,4 @@
-"""Packages of the application and of the image."""
+"""Packages of the application and of the image. One test skips itself on purpose: every way must tell a skip alike."""
 
 from __future__ import annotations
 

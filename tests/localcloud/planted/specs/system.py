@@ -1,4 +1,7 @@
-"""Kernel, mounts, network, names, and what the application's own programs say."""
+"""Kernel, mounts, network, names, and what the application's own programs say.
+
+Two tests are expected to fail, one of them strictly, on purpose: every way must tell such results alike.
+"""
 
 from __future__ import annotations
 
