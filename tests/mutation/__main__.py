@@ -28,7 +28,7 @@ from tests.mutation.machines import Machines, ToolError
 from tests.mutation.mutants import Mutant
 from tests.mutation.plays import Place, Runner
 from tests.mutation.prepare import prepare
-from tests.mutation.project import MORE_SCENARIOS, SCENARIOS, TREE, Project, copy_project, write_mutant
+from tests.mutation.project import SCENARIOS, TREE, Project, copy_project, write_mutant
 from tests.mutation.results import Shelf, Verdict, problems, read_reasons
 from tests.mutation.table import render, render_progress
 from tests.mutation.trial import Trial, control
@@ -47,10 +47,6 @@ class Choice:
     only: str
     jobs: int
     is_again: bool
-
-    def scenarios_of(self, role: str) -> tuple[str, ...]:
-        """Return the scenarios whose variables a role's mutants are tried with."""
-        return self.scenarios or (*SCENARIOS, *MORE_SCENARIOS.get(role, ()))
 
     def wanted(self, project: Project, role: str) -> list[Mutant]:
         """Return the mutants of a role that are asked for."""
@@ -94,7 +90,7 @@ class Session:
         scratch = self.scratch / role
         looks = [
             partial(prepare, self.machines, self.runner, role, scenario, scratch / f"prepare-{scenario}")
-            for scenario in self.choice.scenarios_of(role)
+            for scenario in self.choice.scenarios or self.runner.project.scenarios(role)
         ]
         grounds = {ground.scenario: ground for ground in self._side_by_side(looks)}
         place = Place(self.runner.project.folder / "roles", scratch / "control")

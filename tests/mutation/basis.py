@@ -1,7 +1,9 @@
-"""Digests of what a verdict rests on, so that a verdict of an earlier run holds exactly as long as it would come out again.
+"""What a verdict rests on, as digests: a verdict is kept between runs while what could change it is the same.
 
-A mutant that a spec caught rests on the role and on that spec; one that survived rests on every spec there is: a new spec
-tries the survivors again and nothing else. Reads files only. Neighbours: project, which says where they are; results.
+As incremental mutation testing does elsewhere (PIT, Stryker): a mutant that was caught rests on its own file, the scenarios
+that it was caught with and the spec that caught it; one that survived on its own file, every scenario, every spec and every
+test of settings. So a new spec, or a new scenario, tries the survivors again and nothing else; so does another change of a
+role for the mutants of the files that it touches. Reads files only. Neighbours: project, which says where they are; results.
 """
 
 import ast
@@ -17,9 +19,10 @@ DIGITS = 16
 
 @dataclass(frozen=True)
 class Basis:
-    """What verdicts about one role rest on: the role with all that configures it, its specs and the tests of its settings."""
+    """What verdicts about one role rest on beside the mutant's own file: how it is tried, and what looks at it."""
 
-    role: str
+    how: str
+    scenarios: Mapping[str, str]
     specs: str
     settings: str
     tests: Mapping[str, str]
@@ -27,12 +30,16 @@ class Basis:
     def of(self, finding: Finding | None) -> str:
         """Return the digest of what a verdict with this finding rests on; None means that the mutant survived."""
         if finding is None:
-            return digest(self.role, self.specs, self.settings)
-        if finding.kind == SPEC:
-            return digest(self.role, self.tests.get(finding.proof.partition("[")[0], "no such test"))
+            return digest(self.how, *self._with(self.scenarios), self.specs, self.settings)
         if finding.kind == SETTINGS:
-            return digest(self.role, self.settings)
-        return digest(self.role)
+            return digest(self.settings)
+        tried = self._with(name for name in self.scenarios if name in finding.step)
+        if finding.kind == SPEC:
+            return digest(self.how, *tried, self.tests.get(finding.proof.partition("[")[0], "no such test"))
+        return digest(self.how, *tried)
+
+    def _with(self, scenarios: Iterable[str]) -> list[str]:
+        return [f"{name} {self.scenarios[name]}" for name in sorted(scenarios)]
 
 
 def digest(*parts: str) -> str:

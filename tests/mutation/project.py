@@ -78,18 +78,23 @@ class Project:
         """Return the file with a role's specs, relative to the project."""
         return Path("tests/fleet") / SPECS.get(role, f"test_{role}.py")
 
+    def scenarios(self, role: str) -> tuple[str, ...]:
+        """Return the scenarios whose variables a role's mutants are tried with."""
+        return (*SCENARIOS, *MORE_SCENARIOS.get(role, ()))
+
     def basis(self, role: str) -> Basis:
         """Return what verdicts about mutants of this role rest on."""
-        shared = [Path(".config/molecule"), Path("tests/fleet/conftest.py")]
-        shared += [Path("tests/mutation") / name for name in CODE]
-        roles = [Path("roles") / name for name in (role, *self.roles_before(role))]
+        how = [Path(".config/molecule"), Path("tests/fleet/conftest.py")]
+        how += [Path("tests/mutation") / name for name in CODE]
+        scenarios = {name: Path("roles") / role / "molecule" / name for name in self.scenarios(role)}
         settings = [
             Path("tests/functional/roles/test_settings.py"),
             Path(f"tests/functional/roles/settings/{role}.yml"),
         ]
         specs = self.specs(role)
         return Basis(
-            role=digest_files(self.folder, [*roles, *shared]),
+            how=digest_files(self.folder, how),
+            scenarios={name: digest_files(self.folder, [folder]) for name, folder in scenarios.items()},
             specs=digest_files(self.folder, [specs]),
             settings=digest_files(self.folder, settings),
             tests=digest_tests((self.folder / specs).read_text(encoding="utf-8")),

@@ -121,7 +121,8 @@ def test_table_counts_each_mutant_once_and_tells_the_reason() -> None:
     assert "the reason" in table
 
 
-BASIS = Basis(role="role", specs="specs", settings="settings", tests={"test_file": "its text"})
+SCENARIOS = {"default": "nothing", "alternative": "everything"}
+BASIS = Basis(how="how", scenarios=SCENARIOS, specs="specs", settings="settings", tests={"test_file": "its text"})
 """What the verdicts below rest on."""
 
 
@@ -136,7 +137,14 @@ def test_verdict_is_kept_for_its_own_change(finding: Finding | None, tmp_path: P
 @pytest.mark.parametrize(
     ("finding", "changed", "holds"),
     [
-        (CAUGHT, {"role": "edited"}, False),
+        (CAUGHT, {"how": "edited"}, False),
+        (CAUGHT, {"scenarios": SCENARIOS | {"default": "edited"}}, False),
+        (CAUGHT, {"scenarios": SCENARIOS | {"alternative": "edited"}}, True),
+        (
+            replace(CAUGHT, step="default, then alternative"),
+            {"scenarios": SCENARIOS | {"alternative": "edited"}},
+            False,
+        ),
         (CAUGHT, {"specs": "edited"}, True),
         (CAUGHT, {"settings": "edited"}, True),
         (CAUGHT, {"tests": {"test_file": "edited"}}, False),
@@ -146,10 +154,11 @@ def test_verdict_is_kept_for_its_own_change(finding: Finding | None, tmp_path: P
         (replace(CAUGHT, proof="test_file[a]"), {"tests": {}}, False),
         (Finding(CONVERGE, "base : Write a file", "default, first run"), {"specs": "edited", "tests": {}}, True),
         (Finding(SETTINGS, "test_refused", "settings"), {"settings": "edited"}, False),
-        (Finding(SETTINGS, "test_refused", "settings"), {"specs": "edited"}, True),
+        (Finding(SETTINGS, "test_refused", "settings"), {"specs": "edited", "how": "edited"}, True),
         (None, {"specs": "edited"}, False),
         (None, {"settings": "edited"}, False),
-        (None, {"role": "edited"}, False),
+        (None, {"how": "edited"}, False),
+        (None, {"scenarios": SCENARIOS | {"php": "new"}}, False),
     ],
 )
 def test_verdict_holds_while_what_it_rests_on_is_the_same(
