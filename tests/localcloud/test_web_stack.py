@@ -334,3 +334,16 @@ def test_back_to_php_without_tls_nothing_else_is_left(server: Server, static: st
     assert server.run(f"ls -d {places} 2>/dev/null", check=False) == ""
     assert ":443" not in server.run("ss --no-header --listening --tcp --numeric")
     assert server.run("systemctl list-units --failed --no-legend --plain 'goldfleet*' 'php*' nginx.service") == ""
+
+
+@pytest.mark.long
+def test_folders_go_to_the_owner_whoever_had_them_before(server: Server) -> None:
+    root = "/var/www/example.dev"
+    server.run(f"useradd --system shopkeeper && mkdir -p {root}/shared/media")  # as systemd does below a mount
+    owners = f"find {root} ! -path '*/media' -printf '%u:%g\\n' | sort -u"
+    server.configure(web_stack_domain="example.dev")
+    assert server.run(owners) == "deploy:deploy\n"
+    server.configure(web_stack_domain="example.dev", web_stack_owner="shopkeeper", web_stack_group="shopkeeper")
+    assert server.run(owners) == "shopkeeper:shopkeeper\n"
+    said = server.configure(web_stack_domain="example.dev", web_stack_owner="shopkeeper", web_stack_group="shopkeeper")
+    assert "changed=0 " in said
