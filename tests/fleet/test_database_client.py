@@ -81,6 +81,11 @@ def test_backends_are_described_as_listed(described: dict[str, Any], backends: l
     assert described == {f"database-{backend['name']}.json": backend for backend in backends}
 
 
+def test_libpq_has_no_empty_file(host: Any, services: dict[str, dict[str, str]]) -> None:
+    """Without PostgreSQL the file is only there if others have written into it."""
+    assert services or not host.run(f"[ -e {LIBPQ} ] && [ ! -s {LIBPQ} ]").succeeded
+
+
 def test_probes_are_those_of_the_engines_in_use(rights: dict[str, str], engines: set[str]) -> None:
     """Exactly the engines in use can be asked."""
     assert {path for path in rights if path.startswith(PROBES)} == {f"{PROBES}/{engine}.py" for engine in engines}
