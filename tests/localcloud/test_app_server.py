@@ -241,6 +241,21 @@ def test_second_run_changes_nothing(cloud: Cloud, site: Site) -> None:
     assert "changed=0 " in configure(cloud, site)
 
 
+@pytest.mark.parametrize(
+    ("variable", "kind"),
+    [("web_stack_owner", "account"), ("web_stack_group", "group"), ("app_settings_group", "group")],
+)
+def test_account_that_nobody_makes_is_refused_before_the_first_change(
+    cloud: Cloud, site: Site, variable: str, kind: str
+) -> None:
+    done = run(cloud, site, **{variable: "nobody-makes-it", "base_journal_max_use": "123M"})
+    said = " ".join(done.stdout.split())
+    assert done.returncode != 0
+    assert f"{variable} is 'nobody-makes-it', but" in said, done.stdout[-3000:]
+    assert f"has no such {kind} and role base makes deploy and deploy" in said
+    assert "changed=0 " in said
+
+
 def test_files_of_authorities_belong_to_root_and_may_be_read(cloud: Cloud, site: Site) -> None:
     folder = "/usr/local/share/goldfleet/ca"
     shown = cloud.ssh(site.server, f"stat --format='%a %U %G' {folder}/database-own.pem {folder}/cache-own.pem").stdout
