@@ -133,7 +133,8 @@ def roles_page() -> list[str]:
 def _option_rows(options: Mapping[str, Any], inside: str = "") -> Iterator[list[str]]:
     """Yield a row for each option, and for each option inside it."""
     for name, option in options.items():
-        default = f"`{json.dumps(option['default'])}`" if "default" in option else "required"
+        left_out = "required" if option.get("required") else "none"
+        default = f"`{json.dumps(option['default'])}`" if "default" in option else left_out
         yield [f"`{inside}{name}`", _option_kind(option), default, option["description"]]
         yield from _option_rows(option.get("options", {}), f"{inside}{name}[].")
 
