@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 PROGRAM = Path(__file__).resolve().parents[3] / "roles/golden_seal/files/goldfleet-seal"
 LEFTOVERS = {
     "boot/efi/loader/random-seed": "random seed",
+    "boot/loader/random-seed": "random seed",
     "etc/codedeploy-agent/conf/codedeploy.onpremises.yml": "agent identity",
     "etc/cron.d/codedeploy-agent-update": "agent updater",
     "etc/goldfleet/environment": "launch setting",
     "etc/group-": "copy of accounts",
+    "etc/gshadow-": "copy of accounts",
     "etc/hostid": "machine id",
     "etc/hostname": "host name",
     "etc/krb5.keytab": "credentials",
@@ -25,22 +29,39 @@ LEFTOVERS = {
     "etc/NetworkManager/system-connections/cloud-init-eth0.nmconnection": "cloud-init configuration of the builder",
     "etc/nvme/hostid": "machine id",
     "etc/nvme/hostnqn": "machine id",
+    "etc/passwd-": "copy of accounts",
     "etc/shadow-": "copy of accounts",
     "etc/ssh/ssh_host_ed25519_key": "ssh host key",
     "etc/ssh/ssh_host_rsa_key.pub": "ssh host key",
     "etc/ssh/sshd_config.d/50-cloud-init.conf": "cloud-init configuration of the builder",
     "etc/ssl/certs/ssl-cert-snakeoil.pem": "tls key of the builder",
     "etc/ssl/private/ssl-cert-snakeoil.key": "tls key of the builder",
+    "etc/subgid-": "copy of accounts",
+    "etc/subuid-": "copy of accounts",
     "etc/sudoers.d/90-cloud-init-users": "right of the login user",
     "etc/systemd/network/10-cloud-init-eth0.network": "cloud-init configuration of the builder",
     "etc/udev/rules.d/70-persistent-net.rules": "network card of the builder",
     "home/admin/.ansible/tmp/x": "trace of the build",
     "home/admin/.aws/credentials": "credentials",
+    "home/admin/.azure/token": "credentials",
     "home/admin/.bash_history": "shell history",
     "home/admin/.cache/pip/x": "trace of the build",
+    "home/admin/.config/gcloud/credentials.db": "credentials",
+    "home/admin/.git-credentials": "credentials",
+    "home/admin/.kube/config": "credentials",
+    "home/admin/.lesshst": "shell history",
+    "home/admin/.my.cnf": "credentials",
+    "home/admin/.npmrc": "credentials",
+    "home/admin/.pgpass": "credentials",
+    "home/admin/.pypirc": "credentials",
     "home/admin/.ssh/authorized_keys": "key that lets someone in",
+    "home/admin/.ssh/environment": "credentials",
     "home/admin/.ssh/id_ed25519": "credentials",
     "home/admin/.ssh/known_hosts": "trace of the build",
+    "home/admin/.vault-token": "credentials",
+    "home/admin/.viminfo": "shell history",
+    "home/admin/.wget-hsts": "shell history",
+    "home/admin/.Xauthority": "trace of the build",
     "opt/codedeploy-agent/deployment-root/deployment-logs/codedeploy-agent-deployments.log": "agent state",
     "opt/codedeploy-agent/deployment-root/ongoing-deployment/d-ABC": "agent state",
     "opt/codedeploy-agent/state/.pid/codedeploy-agent.pid": "agent state",
@@ -56,6 +77,7 @@ LEFTOVERS = {
     "tmp/script_1.sh": "temporary file",
     "var/backups/shadow.bak": "backup",
     "var/cache/apt/archives/nginx.deb": "package cache",
+    "var/cache/apt/archives/partial/nginx.deb": "package cache",
     "var/cache/apt/pkgcache.bin": "package cache",
     "var/cache/nginx/proxy/0a": "cached request",
     "var/crash/nginx.crash": "crash report",
@@ -64,37 +86,58 @@ LEFTOVERS = {
     "var/lib/apt/lists/partial/x": "package list",
     "var/lib/apt/periodic/update-success-stamp": "stale state",
     "var/lib/chrony/chrony.drift": "stale state",
+    "var/lib/chrony/servers.dat": "stale state",
     "var/lib/cloud/data/instance-id": "cloud-init state",
     "var/lib/dbus/machine-id": "machine id",
+    "var/lib/dhclient/dhclient.leases": "lease",
     "var/lib/dhcp/dhclient.eth0.leases": "lease",
+    "var/lib/dhcpcd/eth0.lease": "lease",
     "var/lib/ecs/data/agent.db": "agent registration",
+    "var/lib/logrotate.status": "stale state",
     "var/lib/logrotate/status": "stale state",
     "var/lib/misc/dnsmasq.leases": "lease",
+    "var/lib/mlocate/mlocate.db": "stale state",
     "var/lib/NetworkManager/secret_key": "lease",
     "var/lib/nginx/body/0000000001": "cached request",
+    "var/lib/ntpsec/ntp.drift": "stale state",
     "var/lib/php/sessions/sess_abc": "session",
     "var/lib/plocate/plocate.db": "stale state",
     "var/lib/sudo/lectured/admin": "trace of the build",
     "var/lib/sudo/ts/admin": "trace of the build",
     "var/lib/systemd/coredump/core.1": "crash report",
     "var/lib/systemd/credential.secret": "random seed",
+    "var/lib/systemd/network/leases": "lease",
+    "var/lib/systemd/pstore/1/dmesg.txt": "crash report",
     "var/lib/systemd/random-seed": "random seed",
     "var/lib/systemd/timers/stamp-apt-daily.timer": "stale state",
     "var/lib/ubuntu-advantage/private/machine-token.json": "agent registration",
+    "var/lib/urandom/random-seed": "random seed",
     "var/log/amazon/ssm/amazon-ssm-agent.log": "agent log",
+    "var/log/app.log-20261128": "rotated log",
     "var/log/app/deep/error.log": "log",
     "var/log/aws/codedeploy-agent/codedeploy-agent.log": "agent log",
+    "var/log/dmesg.old": "rotated log",
     "var/log/journal/0123/system.journal": "journal",
     "var/log/nginx/access.log": "log",
     "var/log/syslog.1": "rotated log",
     "var/log/syslog.2.gz": "rotated log",
+    "var/log/syslog.3.xz": "rotated log",
     "var/log/wtmp": "log",
     "var/mail/admin": "mail",
     "var/snap/amazon-ssm-agent/common/registration": "agent registration",
     "var/spool/anacron/cron.daily": "stale state",
     "var/spool/cron/atjobs/a0000101b": "scheduled job",
+    "var/spool/cron/atspool/a0000101b": "scheduled job",
     "var/spool/exim4/input/1abc-D": "mail",
+    "var/spool/exim4/msglog/1abc": "mail",
+    "var/spool/postfix/active/A/ABC": "mail",
+    "var/spool/postfix/bounce/A/ABC": "mail",
+    "var/spool/postfix/corrupt/A/ABC": "mail",
+    "var/spool/postfix/defer/A/ABC": "mail",
     "var/spool/postfix/deferred/A/ABC": "mail",
+    "var/spool/postfix/hold/A/ABC": "mail",
+    "var/spool/postfix/incoming/A/ABC": "mail",
+    "var/spool/postfix/maildrop/A/ABC": "mail",
     "var/tmp/build": "temporary file",
 }
 KEPT = (
@@ -138,6 +181,13 @@ def image(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def seal_module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The program's list."""
+    monkeypatch.syspath_prepend(str(PROGRAM.parent))
+    return importlib.import_module("goldfleet_seal.rules")
+
+
 def plant(image: Path, path: str, text: str = "planted\n") -> Path:
     """Write a file into the image."""
     file = image / path
@@ -169,6 +219,34 @@ def test_leftover_is_named_by_its_kind(image: Path, path: str) -> None:
     plant(image, path)
     ((kind, found),) = find_left(image)
     assert (kind, f"/{path}".startswith(found)) == (LEFTOVERS[path], True)
+
+
+def test_every_pattern_has_a_planted_leftover(image: Path, seal_module: ModuleType) -> None:
+    """A pattern that is dropped or misspelt is noticed."""
+    for path in (*LEFTOVERS, "etc/machine-id", "etc/iscsi/initiatorname.iscsi", "swapfile", "swap.img", "var/swapfile"):
+        plant(image, path)
+    tree = importlib.import_module("goldfleet_seal.tree").Tree(str(image))
+    patterns = [pattern for rule in seal_module.RULES for pattern in rule.patterns]
+    assert [pattern for pattern in patterns if not list(tree.expand(pattern))] == []
+
+
+def test_identity_of_a_server_on_premises_goes_from_where_the_agent_has_it(image: Path) -> None:
+    """The agent's configuration may move the file."""
+    plant(
+        image,
+        "etc/codedeploy-agent/conf/codedeployagent.yml",
+        ":on_premises_config_file: '/etc/agent/on-premises.yml'\n",
+    )
+    plant(image, "etc/agent/on-premises.yml", "---\niam_user_arn: arn:aws:iam::123456789012:user/x\n")
+    assert find_left(image) == [("agent identity", "/etc/agent/on-premises.yml")]
+    assert run_seal(image).returncode == 0
+    assert not (image / "etc/agent/on-premises.yml").exists()
+
+
+def test_file_that_holds_no_identity_stays_wherever_the_agent_looks_for_it(image: Path) -> None:
+    """A configuration that names a system's file must not have it removed."""
+    plant(image, "etc/codedeploy-agent/conf/codedeployagent.yml", ":on_premises_config_file: /etc/hosts\n")
+    assert (run_seal(image).returncode, (image / "etc/hosts").is_file()) == (0, True)
 
 
 @pytest.mark.parametrize("path", ["root/.bash_history", "var/log/wtmp", "home/admin/.ssh/authorized_keys"])

@@ -45,6 +45,12 @@ def read_names(tree):
     return found["program_name"], found["ongoing_deployment_tracking"]
 
 
+def identity_patterns(tree):
+    """Return where the agent's configuration has its identity of a server on premises."""
+    settings = (re.match(r""":?on_premises_config_file:\s*['"]?(/[^'"#*?\[\s]+)""", line) for line in tree.lines(CONFIGURATION))
+    return [os.path.normpath(setting[1]) for setting in settings if setting]
+
+
 def state_patterns(tree):
     """Return where the agent's state is. In a folder that was moved only what bears the agent's own names counts."""
     root, pids, logs = read_folders(tree)

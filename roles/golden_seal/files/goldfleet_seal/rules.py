@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 REMOVE, REMOVE_IF_EMPTY, EMPTY, REFUSE = "remove", "remove if empty", "empty", "refuse"
 HOME = "~"  # stands for /root, /home/* and every home folder of /etc/passwd
-AGENT_STATE = "agent state"
+AGENT_STATE, AGENT_IDENTITY = "agent state", "agent identity"
+ON_PREMISES = re.compile(rb"(?m)^\s*:?(?:iam_user_arn|iam_session_arn|aws_access_key_id):")
+"""What the agent's configuration of a server on premises holds, wherever it is."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Content:
 
 RULES = (
     # CodeDeploy: with the state of a deployment in the image every launch fails; deployed files go first, see deployed.py.
-    Rule("agent identity", ("/etc/codedeploy-agent/conf/codedeploy.onpremises.yml",)),
+    Rule(AGENT_IDENTITY, ("/etc/codedeploy-agent/conf/codedeploy.onpremises.yml",)),
     Rule("agent updater", ("/etc/cron.d/codedeploy-agent-update",)),  # starts the agent even where it is disabled
     Rule("agent log", ("/var/log/aws/codedeploy-agent/*", "/var/log/amazon/ssm/*")),
     Rule("agent registration", (
