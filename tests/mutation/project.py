@@ -23,7 +23,9 @@ SPECS = {"golden_seal": "sealed_machine.py"}
 NOT_RESTARTED = frozenset({"golden_seal"})
 """Roles whose machine is not started again, as in .config/molecule/side_effect.yml."""
 SCENARIOS = ("default", "alternative")
-MORE_SCENARIOS = {"database_client": ("php",), "codedeploy_agent": ("major_1",), "web_stack": ("php", "static")}
+MORE_SCENARIOS = {
+    "cache_client": ("php",), "codedeploy_agent": ("major_1",), "database_client": ("php",), "web_stack": ("php", "static"),
+}  # fmt: skip
 """Scenarios that ask nothing more of a machine than those; what survives those is tried on these too."""
 PARTS = ("tasks", "handlers", "vars")
 CODE = ("trial.py", "prepare.py")
