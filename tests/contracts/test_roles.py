@@ -158,6 +158,16 @@ def test_golden_image_is_the_app_server_sealed() -> None:
     assert read_play_roles("golden_image.yml") == [*read_play_roles("app_server.yml"), "golden_seal"]
 
 
+def test_nothing_runs_behind_the_back_of_a_bake() -> None:
+    """Upgrades, deployments and mounts begin on a server that was launched: whatever a role can leave stopped, a bake does."""
+    (play,) = read_yaml(PROJECT / "playbooks/golden_image.yml")
+    roles = read_play_roles("golden_image.yml")
+    wanted = {option for role in roles for option in read_options(role) if option.endswith("_running")}
+    assert {name: value for name, value in play["vars"].items() if name.endswith("_running")} == dict.fromkeys(
+        wanted, False
+    )
+
+
 @pytest.mark.parametrize("playbook", ["app_server.yml", "golden_image.yml"])
 def test_play_judges_the_settings_of_each_of_its_roles_before_the_first(playbook: str) -> None:
     """It tells the roles that it has done so, and then nobody else does."""
