@@ -252,7 +252,7 @@ def test_account_that_nobody_makes_is_refused_before_the_first_change(
     said = " ".join(done.stdout.split())
     assert done.returncode != 0
     assert f"{variable} is 'nobody-makes-it', but" in said, done.stdout[-3000:]
-    assert f"has no such {kind} and role base makes deploy and deploy" in said
+    assert f"has no such {kind}, and role base makes deploy only" in said
     assert "changed=0 " in said
 
 
