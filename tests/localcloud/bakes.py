@@ -10,7 +10,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,20 @@ def pointers(cloud: Cloud) -> dict[str, str]:
     names = ["/goldfleet/images/app/current", "/goldfleet/images/app/previous"]
     found = cloud.aws("ssm", "get-parameters", "--names", *names)["Parameters"]
     return {parameter["Name"].rpartition("/")[2]: parameter["Value"] for parameter in found}
+
+
+@contextmanager
+def mounted_image(cloud: Cloud, image_id: str) -> Iterator[Path]:
+    """Give the folder in which an image's own file system can be read; nothing of it is booted."""
+    (image,) = cloud.aws("ec2", "describe-images", "--image-ids", image_id)["Images"]
+    snapshot = image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    cloud_id = json.loads((cloud.state / "cloud.json").read_text())["cloud_id"]
+    reference = f"localhost/goldfleet/{cloud_id}:{snapshot}"
+    mounted = subprocess.run(["podman", "image", "mount", reference], capture_output=True, text=True, check=True)
+    try:
+        yield Path(mounted.stdout.strip())
+    finally:
+        subprocess.run(["podman", "image", "unmount", reference], capture_output=True, check=True)
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """An application server with MariaDB, Redis, Parameter Store and Secrets Manager, each broken once, and mended."""
 
-import hashlib
 import json
 import shlex
 import subprocess
@@ -11,47 +10,20 @@ import pytest
 
 from tests.functional.roles.tls_servers import Authority
 from tests.localcloud.conftest import ROOT, Cloud, wait_for
-from tests.localcloud.test_inside import TRUST
-
-PATH = "/goldfleet/production/shop"
-PASSWORD = "m9-Wd7pKx2"
-MOTTO = 'quotes " and \\ and $HOME and `id`\nand a second line'
-POLICY = json.dumps({
-    "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Action": "ssm:GetParametersByPath", "Resource": f"arn:aws:ssm:*:*:parameter{PATH}"},
-        {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue",
-         "Resource": "arn:aws:secretsmanager:*:*:secret:goldfleet/production/shop/*"},
-    ],
-})  # fmt: skip
-INSTALL = (
-    "sudo apt-get update -qq && sudo DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends"
+from tests.localcloud.shop import (
+    PASSWORD,
+    Shop,
+    authorities,
+    backends,
+    health,
+    open_shop,
+    put,
+    status,
+    wait_in_service,
+    wait_up,
 )
-MARIADB = """
-sudo install -o mysql -m 0600 server.pem /etc/mysql/server.pem
-sudo tee /etc/mysql/mariadb.conf.d/90-tls.cnf >/dev/null <<'END'
-[mysqld]
-bind-address = 0.0.0.0
-ssl_cert = /etc/mysql/server.pem
-ssl_key = /etc/mysql/server.pem
-require_secure_transport = ON
-END
-sudo systemctl restart mariadb
-sudo mariadb --execute="CREATE DATABASE shop; CREATE USER shop@'%' IDENTIFIED BY '{password}'; GRANT ALL ON shop.* TO shop@'%'"
-"""
-REDIS = """
-sudo install -o redis -m 0600 server.pem /etc/redis/server.pem
-sudo tee -a /etc/redis/redis.conf >/dev/null <<'END'
-bind 0.0.0.0
-port 0
-tls-port 6379
-tls-cert-file /etc/redis/server.pem
-tls-key-file /etc/redis/server.pem
-tls-auth-clients no
-requirepass {password}
-END
-sudo systemctl restart redis-server
-"""
+
+MOTTO = 'quotes " and \\ and $HOME and `id`\nand a second line'
 
 
 @dataclass(frozen=True)
@@ -59,43 +31,7 @@ class Site:
     """The application server, and what it uses."""
 
     server: str
-    database: str
-    authority: Authority
-    address: str
-
-
-def backend(cloud: Cloud, authority: Authority, package: str, script: str) -> str:
-    """Start a machine with a server whose certificate is for the machine's name; return its instance."""
-    groups = ["--security-groups", "tests", "app-server-backends"]
-    (instance_id,) = cloud.launch(*groups)
-    certificate = authority.issue(cloud.wait_state(instance_id, "running")["PrivateDnsName"])
-    cloud.ssh(instance_id, f"cat > server.pem <<'END'\n{certificate.read_text()}END\n")
-    cloud.ssh(instance_id, f"{INSTALL} {package} && set -e\n{script.format(password=PASSWORD)}")
-    return instance_id
-
-
-def name_of(cloud: Cloud, instance_id: str) -> str:
-    """Return the name of a machine inside its network."""
-    return str(cloud.instance(instance_id)["PrivateDnsName"])
-
-
-def put(cloud: Cloud, name: str, value: str, kind: str = "SecureString") -> None:
-    """Make a parameter, or change it."""
-    cloud.aws("ssm", "put-parameter", "--name", f"{PATH}/{name}", "--type", kind, "--value", value, "--overwrite")
-
-
-def make_profile(cloud: Cloud) -> None:
-    """Make the instance profile of the application's servers."""
-    cloud.aws("iam", "create-role", "--role-name", "shop", "--assume-role-policy-document", TRUST)
-    cloud.aws("iam", "put-role-policy", "--role-name", "shop", "--policy-name", "p", "--policy-document", POLICY)
-    cloud.aws("iam", "create-instance-profile", "--instance-profile-name", "shop")
-    cloud.aws("iam", "add-role-to-instance-profile", "--instance-profile-name", "shop", "--role-name", "shop")
-
-
-def authorities(source: str, checksum: str) -> dict[str, Any]:
-    """Return the settings of both clients that have them trust the authorities of one file."""
-    bundles = [{"name": "own", "source": source, "sha256": checksum}]
-    return {"database_client_ca_bundles": bundles, "cache_client_ca_bundles": bundles}
+    shop: Shop
 
 
 def configure(cloud: Cloud, site: Site, **changes: Any) -> str:
@@ -107,84 +43,22 @@ def configure(cloud: Cloud, site: Site, **changes: Any) -> str:
 
 def run(cloud: Cloud, site: Site, **changes: Any) -> subprocess.CompletedProcess[str]:
     """Run the roles on the server, however that ends."""
-    checksum = hashlib.sha256(site.authority.file.read_bytes()).hexdigest()
-    variables = {
-        "app_settings_application": "shop",
-        "app_settings_parameter_store": True,
-        "app_settings_secrets": [
-            {"secret": "goldfleet/{environment}/{application}/database", "prefix": "database/main"}
-        ],
-        "app_settings_required": ["database/main/password", "cache/sessions/password"],
-        "app_settings_retry_seconds": 2,
-        "app_settings_connectivity_interval_seconds": 5,
-        "database_client_backends": [{"name": "main", "engine": "mariadb", "ca_bundle": "own"}],
-        "cache_client_backends": [{"name": "sessions", "engine": "redis", "ca_bundle": "own"}],
-        **authorities(site.address, checksum),
-    }
-    return cloud.play(site.server, ROOT / "playbooks/app_server.yml", variables | changes)
+    settings = {"app_settings_retry_seconds": 2, "app_settings_connectivity_interval_seconds": 5}
+    return cloud.play(site.server, ROOT / "playbooks/app_server.yml", site.shop.variables | settings | changes)
 
 
 @pytest.fixture(scope="module")
 def site(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """An application server in service, its settings in Parameter Store and Secrets Manager."""
-    authority = Authority(tmp_path_factory.mktemp("authority"))
-    cloud.aws("ec2", "create-security-group", "--group-name", "app-server-backends", "--description", "backends")
-    for port in ("3306", "6379"):
-        cloud.aws("ec2", "authorize-security-group-ingress", "--group-name", "app-server-backends", "--protocol", "tcp",
-                  "--port", port, "--cidr", "0.0.0.0/0")  # fmt: skip
-    database = backend(cloud, authority, "mariadb-server", MARIADB)
-    cache = backend(cloud, authority, "redis-server", REDIS)
-    make_profile(cloud)
-    put(cloud, "database/main/host", name_of(cloud, database))
-    put(cloud, "cache/sessions/host", name_of(cloud, cache), "String")
-    put(cloud, "cache/sessions/password", PASSWORD)
+    shop = open_shop(cloud, Authority(tmp_path_factory.mktemp("authority")))
     for number in range(12):  # more than a page
         put(cloud, f"page/{number}", str(number), "String")
     put(cloud, "motto", MOTTO)
-    login = json.dumps({"username": "shop", "password": PASSWORD, "dbname": "shop", "port": 3306})
-    cloud.aws(
-        "secretsmanager", "create-secret", "--name", "goldfleet/production/shop/database", "--secret-string", login
-    )
     (server,) = cloud.launch("--iam-instance-profile", "Name=shop", "--metadata-options", "HttpTokens=required")
     cloud.wait_state(server, "running")
-    address = cloud.offer("authorities", "own.pem", authority.file.read_bytes())
-    site = Site(server, database, authority, address)
+    site = Site(server, shop)
     configure(cloud, site)
     return site
-
-
-def health(cloud: Cloud, server: str) -> str:
-    """Return the code that the load balancer would see, 000 when nobody answers."""
-    url = f"http://{cloud.instance(server)['PrivateIpAddress']}/healthcheck.html"
-    return cloud.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "2", url, check=False).stdout
-
-
-def status(cloud: Cloud, server: str) -> dict[str, Any]:
-    """Return what the server says of itself."""
-    url = f"http://{cloud.instance(server)['PrivateIpAddress']}/status"
-    seen: dict[str, Any] = json.loads(cloud.run("curl", "-sf", "--max-time", "5", url).stdout)
-    return seen
-
-
-def backends(cloud: Cloud, server: str) -> dict[str, dict[str, Any]]:
-    """Return what /status says of the backends, by name; empty while it says nothing."""
-    seen = status(cloud, server).get("backends", {"backends": []})
-    return {f"{one['kind']}/{one['name']}": one for one in seen["backends"]}
-
-
-def wait_in_service(cloud: Cloud, server: str) -> None:
-    """Wait until the load balancer would send requests."""
-    wait_for("in service", lambda: health(cloud, server) == "200", seconds=90)
-
-
-def wait_up(cloud: Cloud, server: str) -> dict[str, dict[str, Any]]:
-    """Wait until both backends are up and return what /status says of them."""
-
-    def look() -> dict[str, dict[str, Any]] | None:
-        seen = backends(cloud, server)
-        return seen if len(seen) == 2 and all(one["up"] for one in seen.values()) else None
-
-    return wait_for("both backends up", look, seconds=60)
 
 
 def reasons(cloud: Cloud, server: str) -> list[str]:
@@ -265,7 +139,7 @@ def test_files_of_authorities_belong_to_root_and_may_be_read(cloud: Cloud, site:
 def test_file_of_authorities_that_is_another_one_is_refused_and_the_old_one_stays(cloud: Cloud, site: Site) -> None:
     look = "sha256sum /usr/local/share/goldfleet/ca/database-own.pem /usr/local/share/goldfleet/ca/cache-own.pem"
     before = cloud.ssh(site.server, look).stdout
-    done = run(cloud, site, **authorities(site.address, "0" * 64))
+    done = run(cloud, site, **authorities(site.shop.address, "0" * 64))
     assert done.returncode != 0
     assert "The checksum for" in done.stdout, done.stdout[-3000:]
     assert cloud.ssh(site.server, look).stdout == before
@@ -273,7 +147,7 @@ def test_file_of_authorities_that_is_another_one_is_refused_and_the_old_one_stay
 
 def test_stopped_database_is_told_and_does_not_take_the_server_out_of_service(cloud: Cloud, site: Site) -> None:
     wait_up(cloud, site.server)
-    cloud.ssh(site.database, "sudo systemctl stop mariadb")
+    cloud.ssh(site.shop.database, "sudo systemctl stop mariadb")
     try:
         seen = wait_for("database down", lambda: [
             one for one in backends(cloud, site.server).values() if not one["up"]
@@ -282,7 +156,7 @@ def test_stopped_database_is_told_and_does_not_take_the_server_out_of_service(cl
         assert seen[0]["message"] == "connection refused: does the server run, and on this port?"
         assert health(cloud, site.server) == "200"
     finally:
-        cloud.ssh(site.database, "sudo systemctl start mariadb")
+        cloud.ssh(site.shop.database, "sudo systemctl start mariadb")
     wait_up(cloud, site.server)
 
 

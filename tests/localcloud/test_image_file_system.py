@@ -18,7 +18,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from tests.localcloud.bakes import RunningBake, small_project
+from tests.localcloud.bakes import RunningBake, mounted_image, small_project
 from tests.localcloud.conftest import ROOT, Cloud, wait_for
 
 MARK = "trace-of-the-builder"
@@ -179,15 +179,8 @@ def baked(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory, request: pytes
     out = bake.process.communicate(timeout=900)[0]
     assert bake.process.returncode == 0, bake.said()
     outcome = json.loads(out)
-    (image,) = cloud.aws("ec2", "describe-images", "--image-ids", outcome["image_id"])["Images"]
-    snapshot = image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
-    cloud_id = json.loads((cloud.state / "cloud.json").read_text())["cloud_id"]
-    reference = f"localhost/goldfleet/{cloud_id}:{snapshot}"
-    mounted = subprocess.run(["podman", "image", "mount", reference], capture_output=True, text=True, check=True)
-    try:
-        yield Baked(outcome["image_id"], Path(mounted.stdout.strip()), outcome, project)
-    finally:
-        subprocess.run(["podman", "image", "unmount", reference], capture_output=True, check=True)
+    with mounted_image(cloud, outcome["image_id"]) as files:
+        yield Baked(outcome["image_id"], files, outcome, project)
 
 
 def test_no_planted_trace_is_left(baked: Baked) -> None:

@@ -8,12 +8,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+import yaml
 
-FILES = Path(__file__).resolve().parents[3] / "roles/golden_seal/files"
+ROLES_FOLDER = Path(__file__).resolve().parents[3] / "roles"
+ROLES = sorted(path.parents[1].name for path in ROLES_FOLDER.glob("*/meta/argument_specs.yml"))
+FILES = ROLES_FOLDER / "golden_seal/files"
 PROGRAM = FILES / "goldfleet-seal"
 BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\n"
 KEY = f"-----BEGIN {'PRIVATE'} KEY-----\n{BODY}"
@@ -264,3 +269,19 @@ def test_folder_that_became_a_link_since_the_look_is_not_entered(
         os.chdir(here)
     assert (outside / "file").exists()
     assert (outside / "er/file").exists()
+
+
+def key_names(options: dict[str, Any]) -> Iterator[str]:
+    """Give the names of options, without the role's, and of the keys below them: what role files in JSON may call a value."""
+    for name, option in options.items():
+        yield name
+        yield from key_names(option.get("options", {}))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_settings_of_roles_are_not_taken_for_secrets(role: str, image: Path) -> None:
+    """Roles write them into /etc/goldfleet: with a key that is named as the rule names secrets, no bake would succeed."""
+    specification = yaml.safe_load((ROLES_FOLDER / role / "meta/argument_specs.yml").read_text())["argument_specs"]
+    names = {name.removeprefix(f"{role}_") for name in key_names(specification["main"]["options"])}
+    plant(image, f"etc/goldfleet/{role}.json", json.dumps(dict.fromkeys(names, "value")))
+    assert find_left(image) == []

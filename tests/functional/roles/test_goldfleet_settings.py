@@ -218,7 +218,7 @@ def test_environment_that_is_no_word_is_refused(name: str, places: Any) -> None:
 
 
 def test_environment_of_the_launch_wins_and_is_filled_in(places: Any) -> None:
-    want(places, secrets=[{"secret": "goldfleet/{environment}/{application}/db", "prefix": "db"}])
+    want(places, secrets=[{"secret_id": "goldfleet/{environment}/{application}/db", "prefix": "db"}])
     Path(places.environment).write_text("staging\n")
     source = program.read_source(places)
     assert (source.path, source.secrets) == ("/goldfleet/staging/web", (("goldfleet/staging/web/db", "db"),))
@@ -444,7 +444,7 @@ def test_no_metadata_service_is_said_with_the_way_out(monkeypatch: pytest.Monkey
 
 
 def test_no_output_holds_a_value(places: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    want(places, secrets=[{"secret": "s", "prefix": "k"}], required=["x"])
+    want(places, secrets=[{"secret_id": "s", "prefix": "k"}], required=["x"])
     for secret in (f'{{"u": ["{SECRET}"]}}', f'{{"u": "{SECRET}"}}', SECRET):
         store = ParameterStore([("k", SECRET), ("k/u", SECRET)], {"s": secret})
         with pytest.raises(program.Unresolved) as refused:
