@@ -245,6 +245,28 @@ def test_unreachable_bucket_holds_the_server_until_it_is_back(cloud: Cloud, laun
         cloud.terminate(server)
 
 
+@pytest.mark.long
+def test_builder_takes_only_the_pinned_package_from_the_bucket_and_from_a_mirror(cloud: Cloud, base: str) -> None:
+    """The mirror is another region's bucket: a server with packages that anyone may read, like a mirror of one's own."""
+    mirror = {"source": "mirror", "mirror": "https://aws-codedeploy-eu-west-1.s3.eu-west-1.amazonaws.com/releases/"}
+    installed = "dpkg-query -W -f '${Version}' codedeploy-agent 2>/dev/null; ls /var/cache | grep goldfleet"
+    builder = launch(cloud, base)
+    try:
+        for source in ({}, mirror):
+            wrong = agent(2, "image", running=False, **source | {"sha256": WRONG})
+            done = run_roles(cloud, builder, "codedeploy_agent", wrong)
+            assert done.returncode == 2
+            assert f"did not match {WRONG}" in " ".join(done.stdout.split()), done.stdout[-3000:]
+            assert says(cloud, builder, installed) == ""
+        variables = agent(2, "image", running=False, **mirror)
+        configure(cloud, builder, **variables)
+        assert says(cloud, builder, installed) == VERSIONS[2]
+        assert failed_specs(cloud, builder, variables) == []
+        assert "changed=0 " in configure(cloud, builder, **variables)
+    finally:
+        cloud.terminate(builder)
+
+
 @pytest.fixture(scope="module")
 def baked(cloud: Cloud, base: str) -> Iterator[str]:
     """A server whose agent was baked in; on the builder nothing may ever have started it."""

@@ -38,6 +38,7 @@ def server(cloud: Cloud, stranger: list[Path], tmp_path_factory: pytest.TempPath
     cloud.pinned_host_keys(instance_id)
     playbook = tmp_path_factory.mktemp("play") / "base.yml"
     playbook.write_text(PLAYBOOK)
+    cloud.ssh(instance_id, "echo enabled=1 | sudo tee /etc/default/apport")
     public_key = stranger[0].with_suffix(".pub").read_text().strip()
     configure(cloud, instance_id, playbook, {"base_admin_users": [{"name": "ada", "authorized_keys": [public_key]}]})
     assert login(cloud, instance_id, "ada", stranger[:1], "sudo -n id -un").stdout == "root\n"
@@ -129,3 +130,25 @@ def test_nothing_upgrades_in_the_first_hour_after_a_boot(cloud: Cloud, server: s
     now, _, timers = shown.partition("\n")
     (found,) = json.loads(timers)
     assert found["next"] / 1_000_000 - int(now) > 50 * 60
+
+
+def test_apport_leaves_the_core_pattern_alone(cloud: Cloud, server: str) -> None:
+    """Ubuntu's; the file was planted before the role came."""
+    assert cloud.ssh(server, "cat /etc/default/apport").stdout == "enabled=0\n"
+
+
+@pytest.mark.long
+def test_upgrades_wait_for_the_boot_of_a_server_where_they_are_not_to_run_now(
+    cloud: Cloud, server: str, tmp_path: Path
+) -> None:
+    """What a bake sets: on the builder the timers are stopped, and a server launched from it has them."""
+    (tmp_path / "base.yml").write_text(PLAYBOOK)
+    timers = "apt-daily.timer apt-daily-upgrade.timer"
+    look = f"systemctl is-active {timers}; systemctl is-enabled {timers}"
+    assert cloud.ssh(server, look, check=False).stdout.split() == ["active", "active", "enabled", "enabled"]
+    configure(cloud, server, tmp_path / "base.yml", {"base_unattended_upgrades_running": False})
+    assert cloud.ssh(server, look, check=False).stdout.split() == ["inactive", "inactive", "enabled", "enabled"]
+    first = cloud.boot(server)
+    cloud.aws("ec2", "reboot-instances", "--instance-ids", server)
+    cloud.wait_for_another_boot(server, first)
+    assert cloud.ssh(server, look, check=False).stdout.split() == ["active", "active", "enabled", "enabled"]

@@ -202,6 +202,49 @@ def test_php_that_is_stopped_gives_a_plain_page_with_all_headers(server: Server)
     assert ("The application does not answer." in page.body, page.headers["Retry-After"]) == (True, "10")
 
 
+def test_rotated_logs_are_written_on_in_new_files(server: Server) -> None:
+    """By every program: nginx and PHP-FPM open theirs again, and the application's is copied while it writes on."""
+    application = "/var/www/example.com/shared/log/shop.log"
+    server.run(f"install -d -o deploy -g deploy {Path(application).parent}")  # a release's own, as of Capistrano
+    server.run(f"install -o deploy -g deploy -m 0640 /dev/null {application}")
+    server.run(f"systemd-run --quiet --unit shop-writes sh -c 'while sleep 0.1; do echo line; done >> {application}'")
+    try:
+        server.ask("/?before")
+        wait_for("the application's log", lambda: server.run(f"cat {application}"))
+        server.run("logrotate --force /etc/logrotate.d/goldfleet-web_stack")
+        server.ask("/?after")
+        wait_for("the line after", lambda: "/?after " in server.run("cat /var/log/nginx/access.log"))
+        assert "/?before " not in server.run("cat /var/log/nginx/access.log")
+        assert "/?before " in server.run("cat /var/log/nginx/access.log.1")
+        opened = server.run("ls -l /proc/$(cat /run/php/php8.2-fpm.pid)/fd")
+        assert ("/var/log/php8.2-fpm.log\n" in opened, ".log.1" in opened) == (True, False)
+        assert "line\n" in server.run(f"cat {application}.1")
+        wait_for("the application's lines after", lambda: "line\n" in server.run(f"cat {application}"))
+        assert server.run(f"stat -c '%U %G' {application} {application}.1") == "deploy deploy\n" * 2
+    finally:
+        server.run("systemctl stop shop-writes")
+
+
+def test_well_known_files_are_served_and_other_hidden_ones_are_not(server: Server) -> None:
+    root = "/var/www/example.com/current"
+    server.run(f"mkdir -p {root}/.well-known {root}/.git && echo contact > {root}/.well-known/security.txt")
+    server.run(f"echo secret > {root}/.git/config && chmod -R a+rX {root}/.well-known {root}/.git")
+    answer = server.ask("/.well-known/security.txt")
+    assert (answer.status, answer.body) == (200, "contact\n")
+    assert server.ask("/.git/config").status == 404
+
+
+def test_additions_to_nginx_are_taken_and_survive_another_run(server: Server) -> None:
+    own = "/etc/nginx/conf.d/own.conf"
+    server.run(f"echo 'server {{ listen 127.0.0.1:8099; return 200 own; }}' > {own} && systemctl reload nginx")
+    try:
+        wait_for("the addition", lambda: server.run("curl -s http://127.0.0.1:8099/", check=False) == "own")
+        server.configure()
+        assert server.run("curl -s http://127.0.0.1:8099/") == "own"
+    finally:
+        server.run(f"rm {own} && systemctl reload nginx")
+
+
 @pytest.fixture(scope="module")
 def proxy(server: Server) -> str:
     """The same server with another runtime and another domain, after a release of the first one; what Ansible said."""
