@@ -114,7 +114,8 @@ class Session:
         folder = self.scratch / mutant.role / str(number)
         started = time.monotonic()
         roles = write_mutant(self.runner.project, mutant, folder / "roles")
-        finding = replace(trial, place=Place(roles, folder / "scratch")).try_mutant(mutant)
+        place = Place(roles, folder / "scratch", settings_are_judged=mutant.cannot_be_refused)
+        finding = replace(trial, place=place).try_mutant(mutant)
         verdict = Verdict(mutant, finding, time.monotonic() - started)
         if not self.choice.scenarios:
             self.shelf.write(verdict, basis)

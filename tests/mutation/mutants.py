@@ -67,6 +67,11 @@ class Mutant:
         return self.module.endswith("assert") or self.place.file == "tasks/preflight.yml" or is_first
 
     @property
+    def cannot_be_refused(self) -> bool:
+        """Say whether no preflight can notice the change: a task's that judges nothing. An item's may be in what is judged."""
+        return self.place.file.startswith(("tasks/", "handlers/")) and not self.is_judged_by_settings
+
+    @property
     def installs_packages(self) -> bool:
         """Say whether the changed task installs packages: it must not start where they are installed already."""
         return self.module.rpartition(".")[2] in ("apt", "package")

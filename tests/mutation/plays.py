@@ -42,10 +42,14 @@ class Play:
 
 @dataclass(frozen=True)
 class Place:
-    """The folder of roles that a run uses, and a folder of its own for what it writes down."""
+    """The folder of roles that a run uses, a folder of its own for what it writes down, and whether settings are judged.
+
+    With `settings_are_judged` roles leave their preflight out, as in a play that has judged the settings before its first role.
+    """
 
     roles: Path
     scratch: Path
+    settings_are_judged: bool = False
 
     def wanted(self, machine: str, scenario: str) -> Path:
         """Return the file with what a machine was to become."""
@@ -86,6 +90,8 @@ class Runner:
         wanted.parent.mkdir(parents=True, exist_ok=True)
         wanted.write_text(json.dumps(variables.get("molecule_variables", {})))
         extra: dict[str, Any] = {"molecule_role": role, "molecule_machine": machine, "mutation_wanted": str(wanted)}
+        if place.settings_are_judged:
+            extra["goldfleet_settings_are_judged"] = True
         if not options.roles_before:
             extra["molecule_roles_before"] = {role: []}
         playbooks = [self.project.molecule / "converge.yml"]

@@ -118,6 +118,17 @@ def test_no_two_mutants_of_a_role_have_the_same_content_and_name(role: str) -> N
     assert len(keys) == len(set(keys))
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_preflight_is_left_out_only_where_it_can_notice_nothing(role: str) -> None:
+    """Not for what judges settings or has them judged, and not for items, which may be in what is judged."""
+    mutants = Project(TREE).mutants(role)
+    unnoticed = [mutant for mutant in mutants if mutant.cannot_be_refused]
+    assert not any(mutant.place.file == "tasks/preflight.yml" for mutant in unnoticed)
+    assert not any(mutant.is_judged_by_settings for mutant in unnoticed)
+    assert all(mutant.place.file.startswith(("tasks/", "handlers/")) for mutant in unnoticed)
+    assert unnoticed
+
+
 ONE = """---
 - name: Write a file
   ansible.builtin.template:
