@@ -70,6 +70,17 @@ def small_project(folder: Path, *, extra_task: str = "", spec: str = SPEC) -> Pa
     return folder
 
 
+def as_toml(variables: dict[str, Any]) -> str:
+    """Return role variables as the lines of goldfleet.toml's table of variables, which is its last."""
+    return "".join(f"{name} = {_toml(value)}\n" for name, value in variables.items())
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f'"{name}" = {_toml(one)}' for name, one in value.items()) + " }"
+    return f"[{', '.join(map(_toml, value))}]" if isinstance(value, list) else json.dumps(value)
+
+
 BREAK_WEB_SERVER = """---
 - name: Break the web server of the image
   ansible.builtin.systemd_service:

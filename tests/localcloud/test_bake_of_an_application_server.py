@@ -14,7 +14,7 @@ import pytest
 
 from goldfleet.localcloud.codedeploy.packages import VERSIONS
 from tests.functional.roles.tls_servers import Authority
-from tests.localcloud.bakes import NOTHING_LEFT, RunningBake, leftovers, mounted_image, real_project
+from tests.localcloud.bakes import NOTHING_LEFT, RunningBake, as_toml, leftovers, mounted_image, real_project
 from tests.localcloud.conftest import Cloud
 from tests.localcloud.shop import PASSWORD, open_shop, status, wait_in_service, wait_up
 from tests.localcloud.test_codedeploy_agent import AGENT, agent, says, wait_for_agent
@@ -35,13 +35,6 @@ class Application:
     servers: tuple[str, str]
 
 
-def toml(value: Any) -> str:
-    """Return a value of role variables as TOML."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{name} = {toml(one)}" for name, one in value.items()) + " }"
-    return f"[{', '.join(map(toml, value))}]" if isinstance(value, list) else json.dumps(value)
-
-
 @pytest.fixture(scope="module")
 def application(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     """Bake the whole image, which must be published, and launch two servers."""
@@ -50,7 +43,7 @@ def application(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Itera
     file = project / "goldfleet.toml"
     text = file.read_text().replace("[images.app]\n", '[images.app]\ncopy_instance_profile = "shop"\n')
     variables = shop.variables | agent(1, "image") | SHARES
-    file.write_text(text + "\n" + "".join(f"{name} = {toml(value)}\n" for name, value in variables.items()))
+    file.write_text(text + "\n" + as_toml(variables))
     bake = RunningBake(cloud, project)
     out = bake.process.communicate(timeout=900)[0]
     assert bake.process.returncode == 0, bake.said()
