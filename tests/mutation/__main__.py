@@ -26,7 +26,7 @@ from goldfleet.stop import StopFlag, catch_signals
 from tests.mutation.basis import Basis
 from tests.mutation.machines import Machines, ToolError
 from tests.mutation.mutants import Mutant
-from tests.mutation.plays import Place, Runner
+from tests.mutation.plays import Place, Runner, Witness
 from tests.mutation.prepare import prepare
 from tests.mutation.project import SCENARIOS, TREE, Project, copy_project, write_mutant
 from tests.mutation.results import Shelf, Verdict, problems, read_reasons
@@ -77,24 +77,39 @@ class Session:
         if not left:
             self.defects.extend(self.shelf.read_defects(role, basis))
             return [kept[mutant] for mutant in mutants]
-        trial = self._prepared(role, basis)
+        trial, ran = self._prepared(role, basis)
+        for mutant, verdict in kept.items():
+            if verdict.finding and mutant.is_out_of_reach(ran):
+                raise ToolError(f"{mutant} was caught once, and now no scenario runs the task. Try it --again.")
+        kept |= self._out_of_reach(left, ran, basis)
+        left = [mutant for mutant in left if mutant not in kept]
         futures = [self.pool.submit(self._try, trial, mutant, number, basis) for number, mutant in enumerate(left)]
         for number, verdict in enumerate(finished(futures), 1):
             say(render_progress(verdict, number, len(left)))
         tried = {future.result().mutant: future.result() for future in futures}
         return [(kept | tried)[mutant] for mutant in mutants]
 
-    def _prepared(self, role: str, basis: Basis) -> Trial:
-        """Return what a role's mutants are tried with, once the role itself has passed."""
+    def _out_of_reach(self, mutants: Sequence[Mutant], ran: Collection[str], basis: Basis) -> dict[Mutant, Verdict]:
+        """Return the verdicts of mutants that cannot be caught, since no step of any scenario runs their task."""
+        verdicts = {mutant: Verdict(mutant, None, 0.0) for mutant in mutants if mutant.is_out_of_reach(ran)}
+        for verdict in verdicts.values():
+            say(f"{verdict.mutant} -> SURVIVED, no scenario runs the task")
+            if not self.choice.scenarios:
+                self.shelf.write(verdict, basis)
+        return verdicts
+
+    def _prepared(self, role: str, basis: Basis) -> tuple[Trial, set[str]]:
+        """Return what a role's mutants are tried with, once the role itself has passed, and which of its tasks that has run."""
         say(f"{role}: making what its mutants start from")
         scratch = self.scratch / role
+        witness = Witness(self.runner.project, self.runner.stop)
         looks = [
-            partial(prepare, self.machines, self.runner, role, scenario, scratch / f"prepare-{scenario}")
+            partial(prepare, self.machines, witness, role, scenario, scratch / f"prepare-{scenario}")
             for scenario in self.choice.scenarios or self.runner.project.scenarios(role)
         ]
         grounds = {ground.scenario: ground for ground in self._side_by_side(looks)}
         place = Place(self.runner.project.folder / "roles", scratch / "control")
-        trial = Trial(self.machines, self.runner, role, place, grounds)
+        trial = Trial(self.machines, witness, role, place, grounds)
         missed = control(trial, self._side_by_side)
         defects = [f"role {role} itself does not pass '{one.step}': {one.kind} {one.proof}" for one in missed]
         for defect in defects:
@@ -102,7 +117,8 @@ class Session:
         if not self.choice.scenarios:
             self.shelf.write_defects(role, basis, defects)
         self.defects.extend(defects)
-        return replace(trial, skipped=frozenset(finding.step for finding in missed))
+        ran = {task.removeprefix(f"{role} : ") for task in witness.ran if task.startswith(f"{role} : ")}
+        return replace(trial, runner=self.runner, skipped=frozenset(finding.step for finding in missed)), ran
 
     def _side_by_side(self, looks: Sequence[Callable[[], T]]) -> list[T]:
         futures = [self.pool.submit(look) for look in looks]

@@ -22,6 +22,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DUMPER: Any = type("Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {"ignore_aliases": lambda *_: True})
 """Writes what comes twice twice: an anchor would look like one task that refers to another."""
 DELETED = "deleted"
+NOT_PLAIN = ("block", "import_tasks", "include_tasks", "import_role", "include_role", "meta", "assert")
 SOURCES = {"template": "templates", "copy": "files"}
 """Where the module of a loop looks for the files that its items name."""
 Path = tuple[str | int, ...]
@@ -46,7 +47,8 @@ class Place:
 class Mutant:
     """A role with one change: what was changed where, and the whole text of the changed file.
 
-    The module of an item is that of the first task that loops over it.
+    The module of an item is that of the first task that loops over it. `needs_run` says that only a run of the task can show
+    the change: not a dropped condition, which makes it run, nor a deletion that leaves a variable undefined.
     """
 
     role: str
@@ -54,6 +56,7 @@ class Mutant:
     mutation: str
     module: str
     content: str
+    needs_run: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -70,6 +73,10 @@ class Mutant:
     def cannot_be_refused(self) -> bool:
         """Say whether no preflight can notice the change: a task's that judges nothing. An item's may be in what is judged."""
         return self.place.file.startswith(("tasks/", "handlers/")) and not self.is_judged_by_settings
+
+    def is_out_of_reach(self, ran: Collection[str]) -> bool:
+        """Say whether no proof can notice the change: it shows only where the task is run, and these are all that were."""
+        return self.needs_run and "{{" not in self.place.name and not self.place.is_called_one_of(ran)
 
     @property
     def installs_packages(self) -> bool:
@@ -150,11 +157,14 @@ def _mutants_at(role: str, tasks: list[Task], place: Place) -> Iterator[Mutant]:
     task = at(tasks, place.path)
     is_handler = place.file.startswith("handlers/")
     module = module_of(task) or "block"
+    # What has tasks of its own is not printed when it runs; an assertion is judged by the tests of settings.
+    is_plain = not is_handler and module.rpartition(".")[2] not in NOT_PLAIN
     if module != "block":
         without = _delete(tasks, place.path)
-        yield Mutant(role, place, DELETED, module, _dump(without))
+        yield Mutant(role, place, DELETED, module, _dump(without), is_plain and "register" not in task)
     for mutation, altered in (alter_handler if is_handler else alter_task)(task):
-        yield Mutant(role, place, mutation, module, _dump(_replace(tasks, place.path, altered)))
+        needs_run = is_plain and not mutation.startswith("when")
+        yield Mutant(role, place, mutation, module, _dump(_replace(tasks, place.path, altered)), needs_run)
 
 
 def _mutants_of_items(role: str, files: Mapping[str, str], loops: Sequence[Loop]) -> Iterator[Mutant]:

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,12 @@ PASSED, FAILED, NO_TEST = 0, 1, 5
 
 @dataclass(frozen=True)
 class Play:
-    """How a playbook ended: the task that it failed at, "" when it came to its end, and the tasks that changed something."""
+    """How a playbook ended: the task that it failed at, "" at its end; the tasks that changed something, and all that ran."""
 
     failed_at: str
     changed: tuple[str, ...]
     said: str
+    ran: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,17 +149,33 @@ class Runner:
         return ended.code, lines
 
 
+@dataclass(frozen=True)
+class Witness(Runner):
+    """A runner that remembers which tasks its playbooks have run. A task that is skipped everywhere is not printed."""
+
+    ran: set[str] = field(default_factory=set)
+
+    def converge(self, machine: str, role: str, scenario: str, place: Place, options: PlayOptions = PLAIN) -> Play:
+        """Do what a runner does, and remember."""
+        play = super().converge(machine, role, scenario, place, options)
+        self.ran.update(play.ran)
+        return play
+
+
 def read_play(code: int, lines: list[str]) -> Play:
     """Return how a playbook ended, from its exit code and its output."""
-    task, changed, failed_at = "", [], ""
+    task, ran, changed, failed_at = "", [], [], ""
     for line in lines:
         if found := TASK.match(line):
             task = found[1]
+            ran.append(task)
         elif line.startswith("changed: ") and task not in changed:
             changed.append(task)
         elif line.startswith(("fatal: ", "failed: ", "[ERROR]: ", "ERROR! ")) and not failed_at:
             failed_at = task or line
-    return Play((failed_at or f"exit code {code}") if code else "", tuple(changed), "\n".join(lines[-LAST_LINES:]))
+    return Play(
+        (failed_at or f"exit code {code}") if code else "", tuple(changed), "\n".join(lines[-LAST_LINES:]), tuple(ran)
+    )
 
 
 def without_machine(test: str, machine: str) -> str:

@@ -129,6 +129,43 @@ def test_preflight_is_left_out_only_where_it_can_notice_nothing(role: str) -> No
     assert unnoticed
 
 
+PLAIN_TASK = {"name": "Write", "ansible.builtin.copy": {"dest": "/a", "content": "x", "mode": "0644"}}
+
+
+def of_one_task(task: dict[str, Any], file: str = "tasks/main.yml") -> dict[str, Mutant]:
+    """Return the mutants of a role that has one task, by what was done to it."""
+    return {mutant.mutation: mutant for mutant in make_mutants("role", {file: yaml.safe_dump([task])})}
+
+
+@pytest.mark.parametrize(
+    ("change", "file", "seen"),
+    [
+        ({}, "tasks/main.yml", []),
+        ({"when": "a"}, "tasks/main.yml", ["when dropped"]),
+        ({"when": ["a", "b"]}, "tasks/main.yml", ["when 'a' dropped", "when 'b' dropped"]),
+        ({"register": "a"}, "tasks/main.yml", ["deleted"]),
+        ({}, "handlers/main.yml", None),
+        ({"name": "Write {{ a }}"}, "tasks/main.yml", None),
+    ],
+    ids=["plain", "condition", "conditions", "register", "handler", "name of a variable"],
+)
+def test_change_of_a_task_that_nothing_runs_is_seen_by_nothing_but(
+    change: dict[str, Any], file: str, seen: list[str] | None
+) -> None:
+    """A dropped condition runs it, a variable that nobody registers is missed; handlers and changing names are always tried."""
+    mutants = of_one_task(PLAIN_TASK | change, file)
+    within_reach = [mutation for mutation, mutant in mutants.items() if not mutant.is_out_of_reach({"Other"})]
+    assert within_reach == (list(mutants) if seen is None else seen)
+    assert not any(mutant.is_out_of_reach({"Other", str(mutant.place.name)}) for mutant in mutants.values())
+
+
+@pytest.mark.parametrize("module", ["import_tasks", "include_tasks", "meta", "assert"])
+def test_what_is_not_printed_when_it_runs_is_always_tried(module: str) -> None:
+    mutants = of_one_task({"name": "Do", f"ansible.builtin.{module}": {"that": ["a", "b"]}})
+    assert mutants
+    assert not any(mutant.is_out_of_reach(set()) for mutant in mutants.values())
+
+
 ONE = """---
 - name: Write a file
   ansible.builtin.template:
