@@ -195,6 +195,28 @@ def test_launched_server_gets_its_agent_with_user_data_and_without(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("way", ["image", "none"])
+def test_server_that_has_installed_its_agent_is_configured_another_way(cloud: Cloud, launching: str, way: str) -> None:
+    """What installs agents goes, while it waits for its next attempt or once it is done; the hold goes with it."""
+    server = launch(
+        cloud, launching, f"#!/bin/sh\nsed -i 's/{checksum(2)}/{WRONG}/' {WANTED}\n" if way == "none" else ""
+    )
+    try:
+        if way == "none":
+            wait_for("the reason", lambda: "wanted is" in reason(cloud, server))
+        else:
+            wait_for_agent(cloud, server)
+        variables = agent(2, way) if way == "image" else {}
+        configure(cloud, server, **variables)
+        assert failed_specs(cloud, server, variables) == []
+        assert reason(cloud, server) == ""
+        assert says(cloud, server, f"systemctl is-active {SERVICE}") == "inactive"
+        assert "changed=0 " in configure(cloud, server, **variables)
+    finally:
+        cloud.terminate(server)
+
+
+@pytest.mark.long
 def test_agent_waits_for_the_end_of_user_data(cloud: Cloud, launching: str) -> None:
     server = launch(cloud, launching, "#!/bin/sh\nsleep 20\ndate +%s > /run/prepared\n")
     try:
