@@ -234,6 +234,7 @@ def test_well_known_files_are_served_and_other_hidden_ones_are_not(server: Serve
     assert server.ask("/.git/config").status == 404
 
 
+@pytest.mark.long
 def test_additions_to_nginx_are_taken_and_survive_another_run(server: Server) -> None:
     own = "/etc/nginx/conf.d/own.conf"
     server.run(f"echo 'server {{ listen 127.0.0.1:8099; return 200 own; }}' > {own} && systemctl reload nginx")
