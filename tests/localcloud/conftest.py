@@ -185,9 +185,20 @@ class Cloud:
     @contextmanager
     def no_way_to_aws(self, instance_id: str) -> Iterator[None]:
         """Drop what one machine sends to AWS's services; names and the metadata service still answer."""
-        address = self.instance(instance_id)["PrivateIpAddress"]
         gateway = self.aws("ec2", "describe-vpcs")["Vpcs"][0]["CidrBlock"].replace(".0.0/16", ".0.1")
-        rule = ["-s", address, "-d", gateway, "-p", "tcp", "--dport", "443", "-j", "DROP"]
+        with self._dropped(instance_id, gateway, "443"):
+            yield
+
+    @contextmanager
+    def no_way_to_metadata(self, instance_id: str) -> Iterator[None]:
+        """Drop what one machine sends to the metadata service, as on a server outside of EC2."""
+        with self._dropped(instance_id, "169.254.169.254", "80"):
+            yield
+
+    @contextmanager
+    def _dropped(self, instance_id: str, destination: str, port: str) -> Iterator[None]:
+        source = self.instance(instance_id)["PrivateIpAddress"]
+        rule = ["-s", source, "-d", destination, "-p", "tcp", "--dport", port, "-j", "DROP"]
         subprocess.run(["iptables", "--wait", "-t", "mangle", "-I", "PREROUTING", *rule], check=True)
         try:
             yield

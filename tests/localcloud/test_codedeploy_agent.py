@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ HOLD = "/run/goldfleet/hold/codedeploy_agent"
 WANTED = "/etc/goldfleet/codedeploy_agent.json"
 AGENT = "/opt/codedeploy-agent/bin/codedeploy-agent"
 SERVICE = "goldfleet-install-codedeploy-agent.service"
+DEPLOYMENT = Path("/opt/codedeploy-agent/deployment-root/ongoing-deployment/d-ABCDEFGHI")
 WRONG = "0" * 64
 PLAYBOOK = """---
 - name: Configure one server with an agent
@@ -280,6 +282,9 @@ def test_builder_takes_only_the_pinned_package_from_the_bucket_and_from_a_mirror
             assert done.returncode == 2
             assert f"did not match {WRONG}" in " ".join(done.stdout.split()), done.stdout[-3000:]
             assert says(cloud, builder, installed) == ""
+        with cloud.no_way_to_metadata(builder):
+            done = run_roles(cloud, builder, "codedeploy_agent", agent(2, "image", running=False))
+            assert "does not tell the region. Off EC2, set codedeploy_agent_region" in " ".join(done.stdout.split())
         variables = agent(2, "image", running=False, **mirror)
         configure(cloud, builder, **variables)
         assert says(cloud, builder, installed) == VERSIONS[2]
@@ -313,8 +318,7 @@ def test_baked_agent_runs_at_once_on_a_launched_server(cloud: Cloud, baked: str)
 @pytest.mark.long
 def test_changed_configuration_waits_for_a_running_deployment_and_restarts_the_agent(cloud: Cloud, baked: str) -> None:
     before = says(cloud, baked, f"{AGENT} status")
-    mark = "/opt/codedeploy-agent/deployment-root/ongoing-deployment/d-ABCDEFGHI"
-    says(cloud, baked, f"mkdir -p {Path(mark).parent} && touch {mark}")
+    says(cloud, baked, f"mkdir -p {DEPLOYMENT.parent} && touch {DEPLOYMENT}")
     said: list[str] = []
     variables = agent(2, "image", max_revisions=3)
     thread = threading.Thread(target=lambda: said.append(configure(cloud, baked, **variables)))
@@ -325,7 +329,7 @@ def test_changed_configuration_waits_for_a_running_deployment_and_restarts_the_a
     )
     time.sleep(8)
     assert says(cloud, baked, f"{AGENT} status") == before
-    says(cloud, baked, f"rm {mark}")
+    says(cloud, baked, f"rm {DEPLOYMENT}")
     thread.join(120)
     assert len(said) == 1
     assert says(cloud, baked, f"{AGENT} status") not in ("", before)
@@ -377,13 +381,30 @@ def test_package_of_another_version_than_was_named_is_told_and_changes_nothing(
     assert says(cloud, baked, "ls /var/cache | grep goldfleet") == ""
 
 
+def configure_during_a_deployment(cloud: Cloud, server: str, **variables: Any) -> None:
+    """Run the role while a deployment is running: the agent must be left alone until that has ended."""
+    before = says(cloud, server, f"{AGENT} status")
+    assert "is running as PID" in before
+    says(cloud, server, f"mkdir -p {DEPLOYMENT.parent} && touch {DEPLOYMENT}")
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(configure, cloud, server, **variables)
+        time.sleep(60)  # several times what the role needs
+        assert not run.done()
+        assert says(cloud, server, f"{AGENT} status") == before
+        says(cloud, server, f"rm {DEPLOYMENT}")
+        run.result(120)
+
+
 @pytest.mark.long
-def test_other_major_replaces_the_agent_and_none_removes_it(cloud: Cloud, baked: str) -> None:
+def test_other_major_replaces_the_agent_and_none_removes_it_after_a_running_deployment(
+    cloud: Cloud, baked: str
+) -> None:
     variables = agent(1, "image")
-    configure(cloud, baked, **variables)
+    wait_for_agent(cloud, baked)
+    configure_during_a_deployment(cloud, baked, **variables)
     assert failed_specs(cloud, baked, variables) == []
     assert "changed=0 " in configure(cloud, baked, **variables)
-    configure(cloud, baked)
+    configure_during_a_deployment(cloud, baked)
     assert failed_specs(cloud, baked, {}) == []
     assert "changed=0 " in configure(cloud, baked)
 
