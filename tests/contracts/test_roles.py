@@ -180,6 +180,14 @@ def test_play_judges_the_settings_of_each_of_its_roles_before_the_first(playbook
     assert sorted(role["name"] for role in judged) == sorted(read_play_roles(playbook))
 
 
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "aws_foundation"])
+def test_role_judges_its_settings_first_unless_the_play_has(role: str) -> None:
+    """By its argument specification Ansible refuses wrong types; the rest is preflight's."""
+    first = read_yaml(PROJECT / "roles" / role / "tasks/main.yml")[0]
+    assert first["ansible.builtin.include_tasks"] == "preflight.yml"
+    assert first["when"] == "not goldfleet_settings_are_judged | default(false)"
+
+
 @pytest.mark.parametrize("collection", sorted(read_collections()))
 def test_collection_of_the_environment_is_in_range(collection: str) -> None:
     """What is tested here is what ansible-galaxy installs for a user."""

@@ -24,7 +24,8 @@ NOT_RESTARTED = frozenset({"golden_seal"})
 """Roles whose machine is not started again, as in .config/molecule/side_effect.yml."""
 SCENARIOS = ("default", "alternative")
 MORE_SCENARIOS = {
-    "cache_client": ("php",), "codedeploy_agent": ("launch", "major_1"), "database_client": ("php",), "web_stack": ("php", "static"),
+    "cache_client": ("php",), "codedeploy_agent": ("launch", "major_1"), "database_client": ("php",),
+    "web_stack": ("php", "static"),
 }  # fmt: skip
 """Scenarios that ask nothing more of a machine than those; what survives those is tried on these too."""
 PARTS = ("tasks", "handlers", "vars")

@@ -110,7 +110,7 @@ def run_play(tasks: list[dict[str, Any]], result: Path, *options: str) -> None:
     done = subprocess.run(
         [str(Path(sys.executable).parent / "ansible-playbook"), *options, str(play)], cwd=PROJECT,
         env={**os.environ, "ANSIBLE_ROLES_PATH": str(ROLES), "ANSIBLE_FORCE_COLOR": "0"},
-        capture_output=True, text=True, check=False, timeout=900,
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
