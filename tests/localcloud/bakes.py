@@ -10,11 +10,14 @@ import shutil
 import signal
 import subprocess
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import tomli_w
 
 from tests.localcloud.conftest import BIN, ROOT, Cloud, wait_for
 
@@ -70,15 +73,13 @@ def small_project(folder: Path, *, extra_task: str = "", spec: str = SPEC) -> Pa
     return folder
 
 
-def as_toml(variables: dict[str, Any]) -> str:
-    """Return role variables as the lines of goldfleet.toml's table of variables, which is its last."""
-    return "".join(f"{name} = {_toml(value)}\n" for name, value in variables.items())
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f'"{name}" = {_toml(one)}' for name, one in value.items()) + " }"
-    return f"[{', '.join(map(_toml, value))}]" if isinstance(value, list) else json.dumps(value)
+def change_settings(project: Path, variables: dict[str, Any], **image: str) -> None:
+    """Give the image of a project other role variables, and other keys of its own, beside those that it has."""
+    file = project / "goldfleet.toml"
+    settings = tomllib.loads(file.read_text())
+    settings["images"]["app"] |= image
+    settings["images"]["app"]["variables"] |= variables
+    file.write_text(tomli_w.dumps(settings))
 
 
 BREAK_WEB_SERVER = """---
@@ -155,6 +156,14 @@ def pointers(cloud: Cloud) -> dict[str, str]:
     names = ["/goldfleet/images/app/current", "/goldfleet/images/app/previous"]
     found = cloud.aws("ssm", "get-parameters", "--names", *names)["Parameters"]
     return {parameter["Name"].rpartition("/")[2]: parameter["Value"] for parameter in found}
+
+
+def bake_published(cloud: Cloud, project: Path) -> dict[str, Any]:
+    """Bake a project, which must be published, and return what the bake printed, parsed."""
+    bake = RunningBake(cloud, project)
+    printed = bake.process.communicate(timeout=900)[0]
+    assert bake.process.returncode == 0, bake.said()
+    return dict(json.loads(printed))
 
 
 @contextmanager

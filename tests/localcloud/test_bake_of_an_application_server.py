@@ -14,7 +14,7 @@ import pytest
 
 from goldfleet.localcloud.codedeploy.packages import VERSIONS
 from tests.functional.roles.tls_servers import Authority
-from tests.localcloud.bakes import NOTHING_LEFT, RunningBake, as_toml, leftovers, mounted_image, real_project
+from tests.localcloud.bakes import NOTHING_LEFT, bake_published, change_settings, leftovers, mounted_image, real_project
 from tests.localcloud.conftest import Cloud
 from tests.localcloud.shop import PASSWORD, open_shop, status, wait_in_service, wait_up
 from tests.localcloud.test_codedeploy_agent import AGENT, agent, says, wait_for_agent
@@ -27,11 +27,10 @@ IDENTITY = "cat /etc/machine-id; hostname; ssh-keygen -lf /etc/ssh/ssh_host_ed25
 
 @dataclass(frozen=True)
 class Application:
-    """The published image, where its files are, what the bake printed and said, and two servers launched from it."""
+    """The published image: where its files are, what the bake printed, and two servers launched from it."""
 
     files: Path
     outcome: dict[str, Any]
-    said: str
     servers: tuple[str, str]
 
 
@@ -40,19 +39,13 @@ def application(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Bake the whole image, which must be published, and launch two servers."""
     shop = open_shop(cloud, Authority(tmp_path_factory.mktemp("authority")))
     project = real_project(tmp_path_factory.mktemp("project") / "p")
-    file = project / "goldfleet.toml"
-    text = file.read_text().replace("[images.app]\n", '[images.app]\ncopy_instance_profile = "shop"\n')
-    variables = shop.variables | agent(1, "image") | SHARES
-    file.write_text(text + "\n" + as_toml(variables))
-    bake = RunningBake(cloud, project)
-    out = bake.process.communicate(timeout=900)[0]
-    assert bake.process.returncode == 0, bake.said()
-    outcome = json.loads(out)
+    change_settings(project, shop.variables | agent(1, "image") | SHARES, copy_instance_profile="shop")
+    outcome = bake_published(cloud, project)
     options = ["--iam-instance-profile", "Name=shop", "--metadata-options", "HttpTokens=required"]
     first, second = cloud.launch(*options, image=outcome["image_id"], count=2)
     try:
         with mounted_image(cloud, outcome["image_id"]) as files:
-            yield Application(files, outcome, bake.said(), (first, second))
+            yield Application(files, outcome, (first, second))
     finally:
         cloud.terminate(first, second)
 

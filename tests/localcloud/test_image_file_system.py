@@ -18,7 +18,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from tests.localcloud.bakes import RunningBake, mounted_image, small_project
+from tests.localcloud.bakes import bake_published, mounted_image, small_project
 from tests.localcloud.conftest import ROOT, Cloud, wait_for
 
 MARK = "trace-of-the-builder"
@@ -175,10 +175,7 @@ def whole(folder: Path) -> Path:
 def baked(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Baked]:
     """Bake a project on a builder full of traces, and mount the image."""
     project = request.param(tmp_path_factory.mktemp("project") / "p")
-    bake = RunningBake(cloud, project)
-    out = bake.process.communicate(timeout=900)[0]
-    assert bake.process.returncode == 0, bake.said()
-    outcome = json.loads(out)
+    outcome = bake_published(cloud, project)
     with mounted_image(cloud, outcome["image_id"]) as files:
         yield Baked(outcome["image_id"], files, outcome, project)
 
