@@ -46,7 +46,8 @@ else
   [ -x .venv/bin/python ] || "$python" -m venv .venv
   uv_pin=$(sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements.lock)
   .venv/bin/python -m pip install -q "uv==$uv_pin"
-  .venv/bin/uv pip sync -q --require-hashes requirements.lock
+  # As pip does: where Python may not write bytecode itself, every start of Ansible would compile all of it anew, three times as slow.
+  .venv/bin/uv pip sync -q --compile-bytecode --require-hashes requirements.lock
   .venv/bin/uv pip install -q --no-deps --editable .
   printf '%s' "$wanted $PWD" >.venv/.goldfleet-setup
 fi
