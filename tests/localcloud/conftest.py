@@ -173,12 +173,12 @@ class Cloud:
         }
 
     def play(
-        self, instance_id: str, playbook: Path, settings: Mapping[str, Any], timeout: float = 900
+        self, instance_id: str, playbook: Path, settings: Mapping[str, Any], *options: str, timeout: float = 900
     ) -> subprocess.CompletedProcess[str]:
-        """Run a playbook on one server with settings; how it ended is the caller's to judge."""
+        """Run a playbook on one server with settings and options; how it ended is the caller's to judge."""
         command = [str(BIN / "ansible-playbook"), "-i", "inventory/one_server.yml", "-e", json.dumps(settings)]
         return subprocess.run(
-            [*command, str(playbook)], cwd=ROOT, env=self.server_env(instance_id), stdin=subprocess.DEVNULL,
+            [*command, *options, str(playbook)], cwd=ROOT, env=self.server_env(instance_id), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, check=False, timeout=timeout,
         )  # fmt: skip
 

@@ -51,11 +51,13 @@ def agent(major: int, way: str, **changes: Any) -> dict[str, Any]:
     return {f"codedeploy_agent_{name}": value for name, value in ({"install": way} | pinned | changes).items()}
 
 
-def run_roles(cloud: Cloud, server: str, roles: str, variables: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+def run_roles(
+    cloud: Cloud, server: str, roles: str, variables: dict[str, Any], *options: str
+) -> subprocess.CompletedProcess[str]:
     """Run roles on a server."""
     playbook = cloud.folder / f"{server}.yml"
     playbook.write_text(PLAYBOOK % roles)
-    return cloud.play(server, playbook, variables)
+    return cloud.play(server, playbook, variables, *options)
 
 
 def configure(cloud: Cloud, server: str, roles: str = "codedeploy_agent", **variables: Any) -> str:
@@ -169,6 +171,8 @@ def base(cloud: Cloud) -> str:
 def launching(cloud: Cloud, base: str) -> str:
     """An image whose servers install their agent at launch."""
     server = launch(cloud, base)
+    preview = run_roles(cloud, server, "codedeploy_agent", agent(2, "launch", running=False), "--check")
+    assert preview.returncode == 0, preview.stdout[-4000:] + preview.stderr
     configure(cloud, server, **agent(2, "launch", running=False))
     assert says(cloud, server, f"test -e {AGENT} || echo none") == "none"
     assert says(cloud, server, f"systemctl is-active {SERVICE}") == "inactive"
@@ -213,6 +217,22 @@ def test_server_that_has_installed_its_agent_is_configured_another_way(cloud: Cl
         assert failed_specs(cloud, server, variables) == []
         assert reason(cloud, server) == ""
         assert says(cloud, server, f"systemctl is-active {SERVICE}") == "inactive"
+        assert "changed=0 " in configure(cloud, server, **variables)
+    finally:
+        cloud.terminate(server)
+
+
+@pytest.mark.long
+def test_launched_server_that_is_to_have_another_version_installs_it_by_itself(cloud: Cloud, launching: str) -> None:
+    server = launch(cloud, launching)
+    try:
+        wait_for_agent(cloud, server)
+        variables = agent(1, "launch")
+        configure(cloud, server, **variables)
+        installed = "dpkg-query -W -f '${Version}' codedeploy-agent"
+        wait_for("the other version", lambda: says(cloud, server, installed) == VERSIONS[1], 90)
+        wait_for_agent(cloud, server)
+        assert failed_specs(cloud, server, variables) == []
         assert "changed=0 " in configure(cloud, server, **variables)
     finally:
         cloud.terminate(server)
@@ -285,6 +305,9 @@ def test_builder_takes_only_the_pinned_package_from_the_bucket_and_from_a_mirror
         with cloud.no_way_to_metadata(builder):
             done = run_roles(cloud, builder, "codedeploy_agent", agent(2, "image", running=False))
             assert "does not tell the region. Off EC2, set codedeploy_agent_region" in " ".join(done.stdout.split())
+            named = agent(2, "image", running=False, region="eu-central-1", sha256=WRONG)
+            done = run_roles(cloud, builder, "codedeploy_agent", named)
+            assert f"did not match {WRONG}" in " ".join(done.stdout.split()), done.stdout[-3000:]
         variables = agent(2, "image", running=False, **mirror)
         configure(cloud, builder, **variables)
         assert says(cloud, builder, installed) == VERSIONS[2]
