@@ -41,10 +41,12 @@ def configure(cloud: Cloud, site: Site, **changes: Any) -> str:
     return done.stdout
 
 
-def run(cloud: Cloud, site: Site, **changes: Any) -> subprocess.CompletedProcess[str]:
+def run(cloud: Cloud, site: Site, *options: str, **changes: Any) -> subprocess.CompletedProcess[str]:
     """Run the roles on the server, however that ends."""
     settings = {"app_settings_retry_seconds": 2, "app_settings_connectivity_interval_seconds": 5}
-    return cloud.play(site.server, ROOT / "playbooks/app_server.yml", site.shop.variables | settings | changes)
+    return cloud.play(
+        site.server, ROOT / "playbooks/app_server.yml", site.shop.variables | settings | changes, *options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,9 @@ def site(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Site:
     (server,) = cloud.launch("--iam-instance-profile", "Name=shop", "--metadata-options", "HttpTokens=required")
     cloud.wait_state(server, "running")
     site = Site(server, shop)
+    # A preview of a bare server announces everything, and rests on nothing of it.
+    preview = run(cloud, site, "--check")
+    assert preview.returncode == 0, preview.stdout[-4000:] + preview.stderr
     configure(cloud, site)
     return site
 
