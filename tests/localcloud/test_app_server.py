@@ -228,6 +228,14 @@ def look_at_holds(cloud: Cloud, server: str) -> dict[str, str]:
     return dict(json.loads(answer)["holds"]) if answer else {}
 
 
+def test_checks_come_at_another_interval_once_that_is_configured(cloud: Cloud, site: Site) -> None:
+    configure(cloud, site, app_settings_connectivity_interval_seconds=7)
+    show = "systemctl show --property=TimersMonotonic,ActiveState goldfleet-connectivity.timer"
+    timer = cloud.ssh(site.server, show).stdout
+    assert "OnUnitInactiveUSec=7s" in timer
+    assert "ActiveState=active" in timer
+
+
 def test_server_that_is_to_resolve_nothing_forgets_its_settings_and_is_in_service(cloud: Cloud, site: Site) -> None:
     configure(
         cloud, site,
